@@ -1,0 +1,350 @@
+//! What a source hands on: one record of a log, borrowed from the input's bytes.
+//!
+//! Sources (`source/`) read formats and call a [`Sink`]; they judge nothing. The intake (`intake.rs`) is the
+//! product's sink; tests and fuzz targets bring their own.
+
+use std::net::IpAddr;
+
+/// The two ends of a connection, as the sensor names them: who opened it, and who was addressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ends {
+    /// Originator's address.
+    pub orig: IpAddr,
+    /// Originator's port; the type for ICMP; 0 where the protocol has none.
+    pub orig_port: u16,
+    /// Responder's address.
+    pub resp: IpAddr,
+    /// Responder's port; the code for ICMP; 0 where the protocol has none.
+    pub resp_port: u16,
+}
+
+/// How a TCP connection went, in Zeek's words (`conn_state`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "Zeek's own names; what they mean stands in its conn.log reference")]
+pub enum ConnState {
+    S0,
+    S1,
+    Sf,
+    Rej,
+    S2,
+    S3,
+    Rsto,
+    Rstr,
+    Rstos0,
+    Rstrh,
+    Sh,
+    Shr,
+    Oth,
+}
+
+/// A connection: conn.log, or open_conn.log for one that had not ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conn<'a> {
+    /// Microseconds since 1970 UTC of the first packet.
+    pub start_us: i64,
+    /// The sensor's name for it; empty where the format has none.
+    pub uid: &'a str,
+    /// Who talked to whom.
+    pub ends: Ends,
+    /// IP protocol number: 6 TCP, 17 UDP, 1 and 58 ICMP.
+    pub transport: u8,
+    /// Recognised application protocols, comma-separated as Zeek writes them.
+    pub service: Option<&'a str>,
+    /// Microseconds; `None` when the sensor did not say.
+    pub duration_us: Option<u64>,
+    /// Payload bytes from the originator.
+    pub orig_bytes: Option<u64>,
+    /// Payload bytes from the responder.
+    pub resp_bytes: Option<u64>,
+    /// How it went.
+    pub state: Option<ConnState>,
+    /// Whether the sensor takes the originator for an inside host.
+    pub local_orig: Option<bool>,
+    /// Whether the sensor takes the responder for an inside host.
+    pub local_resp: Option<bool>,
+    /// Bytes that the sensor missed in the middle.
+    pub missed_bytes: u64,
+    /// Zeek's letters of what happened, upper case from the originator.
+    pub history: Option<&'a str>,
+    /// Packets from the originator.
+    pub orig_packets: Option<u64>,
+    /// IP bytes from the originator, headers included.
+    pub orig_ip_bytes: Option<u64>,
+    /// Packets from the responder.
+    pub resp_packets: Option<u64>,
+    /// IP bytes from the responder, headers included.
+    pub resp_ip_bytes: Option<u64>,
+    /// From an `open_` log: a snapshot of a connection that goes on.
+    pub open: bool,
+}
+
+/// One answer of a DNS response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DnsAnswer<'a> {
+    /// An address.
+    Address(IpAddr),
+    /// A name or other text, as the log writes it.
+    Text(&'a str),
+}
+
+/// A DNS transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dns<'a> {
+    /// When the query was seen.
+    pub time_us: i64,
+    /// The connection's uid.
+    pub uid: &'a str,
+    /// Client and server.
+    pub ends: Ends,
+    /// IP protocol number.
+    pub transport: u8,
+    /// The name asked for.
+    pub query: Option<&'a str>,
+    /// Query type number.
+    pub qtype: Option<u16>,
+    /// Response code number; `None`: no response seen.
+    pub rcode: Option<u16>,
+    /// Answers in the log's order.
+    pub answers: Vec<DnsAnswer<'a>>,
+    /// TTLs in whole seconds, one an answer where the log has them.
+    pub ttls_s: Vec<u32>,
+}
+
+/// A TLS session (ssl.log) or a QUIC one (quic.log).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tls<'a> {
+    /// When the handshake was seen.
+    pub time_us: i64,
+    /// The connection's uid.
+    pub uid: &'a str,
+    /// Client and server.
+    pub ends: Ends,
+    /// From quic.log.
+    pub quic: bool,
+    /// Server name of the ClientHello.
+    pub server_name: Option<&'a str>,
+    /// Version negotiated.
+    pub version: Option<&'a str>,
+    /// Application protocol negotiated (ALPN).
+    pub next_protocol: Option<&'a str>,
+    /// Whether the handshake completed.
+    pub established: Option<bool>,
+    /// Subject of the server's certificate.
+    pub subject: Option<&'a str>,
+    /// Issuer of the server's certificate.
+    pub issuer: Option<&'a str>,
+    /// Result of the sensor's validation of the chain.
+    pub validation_status: Option<&'a str>,
+    /// JA3 of the client, where the sensor computes it.
+    pub ja3: Option<&'a str>,
+    /// From an `open_` log.
+    pub open: bool,
+}
+
+/// An HTTP request with its response.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Http<'a> {
+    /// When the request was seen.
+    pub time_us: i64,
+    /// The connection's uid.
+    pub uid: &'a str,
+    /// Client and server; behind a proxy the server is the proxy.
+    pub ends: Ends,
+    /// GET, POST, CONNECT and so on.
+    pub method: Option<&'a str>,
+    /// The Host header, with a port if it had one.
+    pub host: Option<&'a str>,
+    /// The path asked for. Used for its extension only.
+    pub uri: Option<&'a str>,
+    /// The User-Agent header.
+    pub user_agent: Option<&'a str>,
+    /// Body sent.
+    pub request_body_bytes: u64,
+    /// Body received.
+    pub response_body_bytes: u64,
+    /// Status code of the response.
+    pub status: Option<u16>,
+    /// MIME types that the sensor recognised in what came back.
+    pub resp_mime_types: Vec<&'a str>,
+    /// MIME types that the sensor recognised in what was sent.
+    pub orig_mime_types: Vec<&'a str>,
+    /// From an `open_` log.
+    pub open: bool,
+}
+
+/// A file seen in transit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct File<'a> {
+    /// When it was first seen.
+    pub time_us: i64,
+    /// The connections that carried it.
+    pub conn_uids: Vec<&'a str>,
+    /// Protocol it was seen in (`HTTP`, `SMB`, `SSL`).
+    pub protocol: Option<&'a str>,
+    /// What its bytes look like.
+    pub mime_type: Option<&'a str>,
+    /// Whether the originator of the connection sent it.
+    pub is_orig: Option<bool>,
+    /// Bytes seen.
+    pub seen_bytes: u64,
+    /// Bytes in all, where the protocol says.
+    pub total_bytes: Option<u64>,
+}
+
+/// A certificate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct X509<'a> {
+    /// When it was seen.
+    pub time_us: i64,
+    /// Fingerprint, or the file id in older logs.
+    pub id: &'a str,
+    /// Subject.
+    pub subject: Option<&'a str>,
+    /// Issuer.
+    pub issuer: Option<&'a str>,
+    /// Start of its validity, microseconds since 1970.
+    pub not_before_us: Option<i64>,
+    /// End of its validity, microseconds since 1970.
+    pub not_after_us: Option<i64>,
+    /// DNS names of the subject alternative name extension.
+    pub san_dns: Vec<&'a str>,
+}
+
+/// A DHCP exchange: which machine had which address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dhcp<'a> {
+    /// When it was seen.
+    pub time_us: i64,
+    /// Hardware address of the client.
+    pub mac: Option<&'a str>,
+    /// Address in use or assigned.
+    pub address: Option<IpAddr>,
+    /// The name that the client gives itself.
+    pub host_name: Option<&'a str>,
+    /// Domain of the client's full name or of the network.
+    pub domain: Option<&'a str>,
+    /// How long the lease runs, seconds.
+    pub lease_s: Option<u64>,
+}
+
+/// A notice of the sensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice<'a> {
+    /// When it was raised.
+    pub time_us: i64,
+    /// The connection it is about.
+    pub uid: Option<&'a str>,
+    /// Its type (`SSL::Invalid_Server_Cert`).
+    pub note: &'a str,
+    /// Its sentence.
+    pub message: Option<&'a str>,
+    /// Who.
+    pub source: Option<IpAddr>,
+    /// To whom.
+    pub destination: Option<IpAddr>,
+}
+
+/// How much of the traffic a sensor lost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaptureLoss<'a> {
+    /// End of the interval.
+    pub time_us: i64,
+    /// Length of the interval, microseconds.
+    pub interval_us: u64,
+    /// Which sensor process.
+    pub peer: &'a str,
+    /// Share of acknowledged segments that were not seen, percent.
+    pub percent_lost: f64,
+}
+
+/// Takes records in any order. Nothing of a record outlives the call.
+pub trait Sink {
+    /// A connection.
+    fn conn(&mut self, record: &Conn<'_>);
+    /// A DNS transaction.
+    fn dns(&mut self, record: &Dns<'_>);
+    /// A TLS or QUIC session.
+    fn tls(&mut self, record: &Tls<'_>);
+    /// An HTTP request.
+    fn http(&mut self, record: &Http<'_>);
+    /// A file.
+    fn file(&mut self, record: &File<'_>);
+    /// A certificate.
+    fn x509(&mut self, record: &X509<'_>);
+    /// A DHCP exchange.
+    fn dhcp(&mut self, record: &Dhcp<'_>);
+    /// A sensor's notice.
+    fn notice(&mut self, record: &Notice<'_>);
+    /// A loss report.
+    fn capture_loss(&mut self, record: &CaptureLoss<'_>);
+}
+
+/// Why a line gave no record. Each is a key of `skipped` in the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Skip {
+    /// Bytes that are no text of the format: binary, or not UTF-8 where text is needed.
+    Binary,
+    /// JSON that does not parse.
+    BadJson,
+    /// A time that is none.
+    BadTime,
+    /// An address that is none.
+    BadAddress,
+    /// A port outside 0 to 65535.
+    BadPort,
+    /// A number that is none, or negative.
+    BadNumber,
+    /// A column that every record of this log needs is absent or unset.
+    MissingField,
+    /// More or fewer columns than the header names.
+    ColumnCount,
+    /// A line longer than the limit.
+    LineTooLong,
+    /// The last line ends in the middle.
+    CutOff,
+    /// A row before any header.
+    NoHeader,
+    /// The same flow stands elsewhere in the input, as recent or more so.
+    Duplicate,
+    /// A log that this version does not use, recognised.
+    UnusedLog,
+}
+
+impl Skip {
+    /// All of them, in the order of the report.
+    pub const ALL: &'static [Self] = &[
+        Self::BadAddress,
+        Self::BadJson,
+        Self::BadNumber,
+        Self::BadPort,
+        Self::BadTime,
+        Self::Binary,
+        Self::ColumnCount,
+        Self::CutOff,
+        Self::Duplicate,
+        Self::LineTooLong,
+        Self::MissingField,
+        Self::NoHeader,
+        Self::UnusedLog,
+    ];
+
+    /// The key in the report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::BadJson => "bad_json",
+            Self::BadTime => "bad_time",
+            Self::BadAddress => "bad_address",
+            Self::BadPort => "bad_port",
+            Self::BadNumber => "bad_number",
+            Self::MissingField => "missing_field",
+            Self::ColumnCount => "column_count",
+            Self::LineTooLong => "line_too_long",
+            Self::CutOff => "cut_off",
+            Self::NoHeader => "no_header",
+            Self::Duplicate => "duplicate",
+            Self::UnusedLog => "unused_log",
+        }
+    }
+}
