@@ -7,4 +7,8 @@
 //! | module | owns |
 //! |---|---|
 //! | [`record`] | what a source hands on, and why a line gave nothing |
+//! | [`pair`] | the contacts of a source with one destination |
+//! | [`detect`] | a group in, hits out: one file a behaviour |
+pub mod detect;
+pub mod pair;
 pub mod record;

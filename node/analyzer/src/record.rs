@@ -20,7 +20,10 @@ pub struct Ends {
 
 /// How a TCP connection went, in Zeek's words (`conn_state`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "Zeek's own names; what they mean stands in its conn.log reference")]
+#[expect(
+    missing_docs,
+    reason = "Zeek's own names; what they mean stands in its conn.log reference"
+)]
 pub enum ConnState {
     S0,
     S1,

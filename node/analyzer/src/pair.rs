@@ -1,0 +1,123 @@
+//! A pair: all contacts of one source with one destination, port and transport, in one of three groupings.
+//!
+//! The settling of flows (`settle.rs`) builds groups; detectors (`detect/`) read them and nothing else.
+
+use std::net::IpAddr;
+
+use flowlore_common::label::{Category, Direction};
+
+/// By what the contacts of a group belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grouping {
+    /// By the destination's name: TLS or QUIC server name, HTTP host, or a DNS answer.
+    Name,
+    /// By the destination's address, contacts that are in a name's group left out.
+    Address,
+    /// By the host asked of a proxy with CONNECT.
+    Proxied,
+}
+
+/// One contact, as much of it as a score over time needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Contact {
+    /// Start, whole seconds since 1970 UTC.
+    pub second: u32,
+    /// IP bytes from the source, headers included; saturates.
+    pub bytes: u32,
+}
+
+/// Sums over the flows of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Flows.
+    pub flows: u64,
+    /// Payload bytes from source to destination.
+    pub bytes_out: u64,
+    /// Payload bytes from destination to source.
+    pub bytes_in: u64,
+    /// Packets from source to destination.
+    pub packets_out: u64,
+    /// Packets from destination to source.
+    pub packets_in: u64,
+    /// Start of the first flow, microseconds since 1970 UTC.
+    pub first_us: i64,
+    /// End of the last flow, microseconds since 1970 UTC.
+    pub last_us: i64,
+    /// Sum of durations, microseconds; flows that overlap count each.
+    pub duration_us: u64,
+    /// Longest flow, microseconds.
+    pub longest_us: u64,
+    /// Flows that had not ended when the sensor wrote them down.
+    pub open: u64,
+    /// Flows without a payload byte from the destination.
+    pub unanswered: u64,
+    /// Flows of each category, by its number; index 0 is not used.
+    pub categories: [u64; 30],
+}
+
+impl Totals {
+    /// How many flows are of this category.
+    #[must_use]
+    pub fn of(&self, category: Category) -> u64 {
+        self.categories[usize::from(category.number())]
+    }
+}
+
+/// What application protocols say about the flows of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// HTTP requests without a Host header.
+    pub missing_host_header: u64,
+    /// Flows in which the sensor recognised TLS or QUIC.
+    pub tls: u64,
+    /// Flows in which the sensor recognised HTTP.
+    pub http: u64,
+    /// A JA3 or user agent that this source used to exactly one name (or one address when it has none).
+    pub rare_signature: bool,
+    /// HTTP answers whose MIME type contradicts the path's extension.
+    pub mime_mismatch: u64,
+}
+
+/// A source's contacts with one destination.
+#[derive(Clone, Debug)]
+pub struct Group<'a> {
+    /// How it was grouped.
+    pub grouping: Grouping,
+    /// Who opened the connections.
+    pub source: IpAddr,
+    /// The destination's name, lower case, if it has one.
+    pub host: Option<&'a str>,
+    /// The address contacted most; ties: the lowest. Behind a proxy: the proxy's.
+    pub address: IpAddr,
+    /// Destination port.
+    pub port: u16,
+    /// IP protocol number.
+    pub transport: u8,
+    /// Seen from the org.
+    pub direction: Direction,
+    /// Contacts in ascending order of time, then size. One a flow.
+    pub contacts: &'a [Contact],
+    /// Sums.
+    pub totals: Totals,
+    /// What application logs add.
+    pub hints: Hints,
+}
+
+/// What is around a group: the same for all groups of a run but for the two counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Start of the first flow of the input, seconds since 1970 UTC.
+    pub first_second: u32,
+    /// Start of the last flow of the input, seconds since 1970 UTC.
+    pub last_second: u32,
+    /// Distinct inside hosts seen in the input.
+    pub inside_hosts: u32,
+    /// Inside hosts that contacted this destination (its name, or its address when it has none).
+    pub hosts_contacting: u32,
+    /// Days of history of the org before this input; 0 without `--history`.
+    pub history_days: u32,
+    /// Days since this destination was first seen here, with history only.
+    pub first_seen_days: Option<u32>,
+    /// The evidence is thin: sampled, one-sided or NetFlow only.
+    pub weak_evidence: bool,
+}
