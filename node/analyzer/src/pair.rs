@@ -120,4 +120,6 @@ pub struct Surroundings {
     pub first_seen_days: Option<u32>,
     /// The evidence is thin: sampled, one-sided or NetFlow only.
     pub weak_evidence: bool,
+    /// The asset list calls the inside host of the group critical.
+    pub critical_asset: bool,
 }
