@@ -282,6 +282,13 @@ pub trait Sink {
     fn capture_loss(&mut self, record: &CaptureLoss<'_>);
 }
 
+/// A sink that is told which file its records come from, so that it can settle what stands twice.
+pub trait FileSink: Sink {
+    /// The records that follow come from this file: its place in the sorted list of inputs. A file's
+    /// pieces may reach several sinks, and a sink several times, in any order.
+    fn enter(&mut self, file: u32);
+}
+
 /// Why a line gave no record. Each is a key of `skipped` in the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Skip {
