@@ -1,6 +1,51 @@
 //! Detectors: a group in, hits out. One file a behaviour; a row in DETECTORS.md and a golden case each.
+//!
+//! A detector sees one group and the time that the data covers. How common the destination is, how long it has been
+//! known, how much the host matters: that is weighed afterwards, in [`severity`](crate::severity), because it is
+//! known only when all groups have been seen.
+//!
+//! | module | finds |
+//! |---|---|
+//! | [`beacon`] | contacts at regular times and of regular size |
+//! | [`strobe`] | a contact a second, all day |
+//! | [`long_connection`] | a connection held open for hours |
+//! | [`infrastructure`] | not a detector: protocols whose job is to tick, which are left alone |
+//! | [`template`] | a detector to copy |
+
+pub mod beacon;
+pub mod infrastructure;
+pub mod long_connection;
+pub mod strobe;
+#[cfg(test)]
+mod template;
+#[cfg(test)]
+mod tests;
+pub(crate) mod words;
 
 use flowlore_common::label::{Behaviour, Severity};
+
+use crate::pair::{Group, Surroundings};
+use crate::score::LONG_STEPS;
+use crate::stats::{DISTINCT_SECONDS_MIN, Scratch};
+
+/// A question put to every group that passes the gate.
+type Detector = fn(&Group<'_>, &Surroundings, &mut Scratch) -> Option<Hit>;
+
+/// The detectors, in the order of their behaviours' numbers. A behaviour is registered here and nowhere else.
+const DETECTORS: [Detector; 3] = [beacon::detect, strobe::detect, long_connection::detect];
+
+/// What the detectors find in a group: at most one hit each, in the order of their behaviours' numbers.
+///
+/// Of `around` only `first_second` and `last_second` are read, so this can run before the whole input has been
+/// counted. Most groups have a contact or two: they cost two comparisons and no memory.
+#[must_use]
+pub fn detect(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -> Vec<Hit> {
+    let long = group.totals.longest_us / 1_000_000 >= LONG_STEPS.base;
+    if (group.contacts.len() < DISTINCT_SECONDS_MIN && !long) || infrastructure::explains(group) {
+        return Vec::new();
+    }
+    DETECTORS.iter().filter_map(|detector| detector(group, around, scratch)).collect()
+}
 
 /// A measured fact for or against a finding, and the sentence that says it.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +73,37 @@ pub struct Action {
     pub target: String,
     /// For a person.
     pub sentence: String,
+}
+
+impl Evidence {
+    /// A fact that speaks for the finding.
+    #[must_use]
+    pub const fn supporting(
+        measure: &'static str,
+        value: f64,
+        unit: &'static str,
+        sentence: String,
+    ) -> Self {
+        Self { measure, value, unit, threshold: None, supports: true, sentence }
+    }
+
+    /// A fact that speaks against it.
+    #[must_use]
+    pub const fn against(
+        measure: &'static str,
+        value: f64,
+        unit: &'static str,
+        sentence: String,
+    ) -> Self {
+        Self { measure, value, unit, threshold: None, supports: false, sentence }
+    }
+
+    /// The same fact with the number it was held against.
+    #[must_use]
+    pub const fn threshold(mut self, threshold: f64) -> Self {
+        self.threshold = Some(threshold);
+        self
+    }
 }
 
 /// A detector's answer about one group, before the surroundings are weighed.

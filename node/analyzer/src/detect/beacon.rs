@@ -1,0 +1,224 @@
+//! Beacons: contacts at regular times and of regular size, as an implant makes that asks for orders.
+//!
+//! Question: does this source contact this destination like a clock? Score: [`stats::beacon`] over each window of
+//! 24 hours that holds contacts; shown is the latest window that reaches the gravest band. The behaviour follows from
+//! how the contacts were grouped: by a name that TLS or HTTP carried, by a name asked of a proxy, else by address
+//! (a name that only DNS told is no more than that). ATT&CK T1071.001, T1090.001, T1071.
+//!
+//! The score alone does not tell an implant from an updater: see DETECTORS.md for what else decides.
+
+use flowlore_common::label::{Behaviour, Severity};
+
+use super::{Evidence, Hit, infrastructure, words};
+use crate::pair::{Group, Grouping, Surroundings};
+use crate::score::{self, BEACON_STEPS};
+use crate::stats::{self, BARS, Beacon, Scratch, Spread};
+
+/// What comes back a contact from which on it looks like a download rather than an order, bytes. [ours: ten times
+/// the largest answer of a page's small resources; tasking answers are a few hundred bytes, now and then a tool]
+const BULK_BYTES_MIN: u64 = 100_000;
+/// Below this a part of the score speaks against the finding, thousandths. [RITA: where its own bucket begins]
+const PART_MIN_MILLI: u16 = 500;
+
+/// The gravest window's hit, if any window reaches the base of the bucket.
+pub fn detect(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -> Option<Hit> {
+    let beacon = gravest(group, around, scratch)?;
+    let mut evidence = Vec::with_capacity(8);
+    timing(&beacon, &mut evidence);
+    sizes(&beacon, group, &mut evidence);
+    ordinary(group, &mut evidence);
+    Some(Hit {
+        behaviour: behaviour(group),
+        base_milli: score::bucket(u64::from(beacon.score_milli), &BEACON_STEPS),
+        scores: vec![
+            ("beacon_milli", beacon.score_milli),
+            ("beacon_time_milli", beacon.intervals.score_milli),
+            ("beacon_size_milli", beacon.sizes.score_milli),
+            ("beacon_duration_milli", beacon.duration.score_milli),
+            ("beacon_histogram_milli", beacon.bars.score_milli),
+        ],
+        evidence,
+        limits: limits(group),
+    })
+}
+
+/// The latest window that reaches the gravest band of all.
+fn gravest(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -> Option<Beacon> {
+    let mut gravest: Option<(Severity, Beacon)> = None;
+    for (window, contacts) in
+        stats::windows(group.contacts, around.first_second, around.last_second)
+    {
+        let Some(beacon) = stats::beacon(window, contacts, scratch) else { continue };
+        let band = score::band(score::bucket(u64::from(beacon.score_milli), &BEACON_STEPS));
+        if band > gravest.map_or(Severity::Info, |(band, _)| band) {
+            gravest = Some((band, beacon));
+        }
+        if band >= Severity::High {
+            break; // a base score goes no higher, and windows come latest first
+        }
+    }
+    gravest.map(|(_, beacon)| beacon)
+}
+
+/// Which beacon it is.
+const fn behaviour(group: &Group<'_>) -> Behaviour {
+    match group.grouping {
+        Grouping::Proxied => Behaviour::C2BeaconProxied,
+        Grouping::Name if group.hints.tls > 0 || group.hints.http > 0 => Behaviour::C2BeaconHttpTls,
+        Grouping::Name | Grouping::Address => Behaviour::C2BeaconIp,
+    }
+}
+
+/// When: the period, how well it is kept, and the pauses.
+fn timing(beacon: &Beacon, evidence: &mut Vec<Evidence>) {
+    let gaps = &beacon.intervals;
+    let kept = if gaps.deviation > 0.0 {
+        format!("half of the gaps within {} of that", words::seconds(gaps.deviation))
+    } else {
+        "half of the gaps or more exactly that".to_owned()
+    };
+    let every = format!("Every {}, {kept}", words::seconds(gaps.median));
+    let (filled, all) = (beacon.bars.filled, BARS as u32);
+    let without_pause = filled == all;
+    evidence.push(fact(
+        gaps.score_milli >= PART_MIN_MILLI,
+        "interval_median",
+        gaps.median,
+        "s",
+        if without_pause { format!("{every}, without a pause.") } else { format!("{every}.") },
+    ));
+    if !without_pause {
+        let bar = words::seconds(f64::from(beacon.window.length_s()) / f64::from(all));
+        evidence.push(fact(
+            beacon.duration.score_milli >= PART_MIN_MILLI,
+            "bars_filled",
+            f64::from(filled),
+            "bars",
+            format!(
+                "Contacts in {filled} of {all} stretches of {bar}, {} in a row.",
+                beacon.bars.longest_run
+            ),
+        ));
+    }
+    evidence.push(
+        fact(
+            beacon.bars.score_milli >= PART_MIN_MILLI,
+            "contacts",
+            beacon.contacts as f64,
+            "flows",
+            format!(
+                "{} in the window scored.",
+                words::counted(beacon.contacts as u64, "contact", "contacts",)
+            ),
+        )
+        .threshold(stats::DISTINCT_SECONDS_MIN as f64),
+    );
+}
+
+/// How much each time.
+fn sizes(beacon: &Beacon, group: &Group<'_>, evidence: &mut Vec<Evidence>) {
+    let Spread { median, deviation, score_milli, .. } = beacon.sizes;
+    let out = words::bytes(median as u64);
+    let back = mean(group.totals.bytes_in, group.totals.flows);
+    let sentence = if deviation < 1.0 {
+        format!("Same size each time: {out} out (median), {} in (mean).", words::bytes(back))
+    } else {
+        format!(
+            "{out} out (median), half of the sizes within {} of that; {} in (mean).",
+            words::bytes(deviation as u64),
+            words::bytes(back)
+        )
+    };
+    evidence.push(fact(score_milli >= PART_MIN_MILLI, "size_median", median, "bytes", sentence));
+    if back >= BULK_BYTES_MIN {
+        evidence.push(
+            Evidence::against(
+                "bytes_in_mean",
+                back as f64,
+                "bytes",
+                format!(
+                    "{} come back a contact: updates, feeds and media look like this, orders rarely.",
+                    words::bytes(back)
+                ),
+            )
+            .threshold(BULK_BYTES_MIN as f64),
+        );
+    }
+}
+
+/// What else would look the same.
+fn ordinary(group: &Group<'_>, evidence: &mut Vec<Evidence>) {
+    let totals = &group.totals;
+    if totals.flows > 0 && totals.unanswered == totals.flows {
+        evidence.push(Evidence::against(
+            "unanswered",
+            totals.unanswered as f64,
+            "flows",
+            "Never answered: no order came this way. A server that is gone, or a machine set up \
+             for one."
+                .to_owned(),
+        ));
+    }
+    if let Some(service) = infrastructure::expected(group.transport, group.port) {
+        evidence.push(Evidence::against(
+            "service_port",
+            f64::from(group.port),
+            "port",
+            format!(
+                "The port is that of {}, which ticks by nature; sizes or reach are not its own.",
+                service.name
+            ),
+        ));
+    }
+    let named = group.grouping != Grouping::Address;
+    let protocol = match group.hints {
+        _ if !named => None,
+        ref hints if hints.tls > 0 => Some(("TLS with a server name", hints.tls)),
+        ref hints if hints.http > 0 && hints.missing_host_header == 0 => {
+            Some(("HTTP with a Host header", hints.http))
+        }
+        _ => None,
+    };
+    if let Some((protocol, flows)) = protocol {
+        evidence.push(Evidence::against(
+            "ordinary_protocol",
+            flows as f64,
+            "flows",
+            format!(
+                "Ordinary {protocol}. An agent or updater would look the same: was one installed \
+                 when it began?"
+            ),
+        ));
+    }
+}
+
+/// What this detector could not see.
+fn limits(group: &Group<'_>) -> Vec<String> {
+    let mut limits = Vec::new();
+    if group.grouping == Grouping::Proxied {
+        limits.push("Behind a proxy: the destination's address is not known.".to_owned());
+    }
+    if group.hints.tls > 0 {
+        limits.push("Encrypted: what was said is not known.".to_owned());
+    }
+    limits
+}
+
+/// A fact that speaks for the finding or against it.
+fn fact(
+    supports: bool,
+    measure: &'static str,
+    value: f64,
+    unit: &'static str,
+    sentence: String,
+) -> Evidence {
+    Evidence { measure, value, unit, threshold: None, supports, sentence }
+}
+
+/// Rounded down; 0 without anything to divide by.
+const fn mean(sum: u64, count: u64) -> u64 {
+    match sum.checked_div(count) {
+        Some(mean) => mean,
+        None => 0,
+    }
+}

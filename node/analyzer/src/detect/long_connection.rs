@@ -1,0 +1,60 @@
+//! Long connections: a session held open for hours, as a remote shell or a tunnel is.
+//!
+//! Question: for how long was this source connected to this destination, with a session of an hour or more among the
+//! flows? Steps: RITA 5 (1, 4, 8, 12 hours of connection time in a pair). Two differences from RITA, both because its
+//! plain sum calls every busy pair long, a browser with six short connections at a time for ten minutes among them: at
+//! least one flow must itself reach the first step, and the sum is cut at the time between first start and last end.
+//! ATT&CK T1571, T1572.
+
+use flowlore_common::label::Behaviour;
+
+use super::{Evidence, Hit, words};
+use crate::pair::{Group, Surroundings};
+use crate::score::{self, LONG_STEPS};
+use crate::stats::Scratch;
+
+/// A hit when the longest flow reaches the first step.
+pub fn detect(group: &Group<'_>, _: &Surroundings, _: &mut Scratch) -> Option<Hit> {
+    let totals = &group.totals;
+    let longest_s = totals.longest_us / 1_000_000;
+    if longest_s < LONG_STEPS.base {
+        return None;
+    }
+    let elapsed_us = u64::try_from(totals.last_us.saturating_sub(totals.first_us)).unwrap_or(0);
+    let connected_s = (totals.duration_us.min(elapsed_us) / 1_000_000).max(longest_s);
+    let mut evidence = vec![
+        Evidence::supporting(
+            "connected",
+            connected_s as f64,
+            "s",
+            format!(
+                "Connected for {} in {}, the longest {}.",
+                words::seconds(connected_s as f64),
+                words::counted(totals.flows, "flow", "flows"),
+                words::seconds(longest_s as f64)
+            ),
+        )
+        .threshold(LONG_STEPS.base as f64),
+    ];
+    if totals.open > 0 {
+        evidence.push(Evidence::supporting(
+            "open",
+            totals.open as f64,
+            "flows",
+            "Still open when the data ended.".to_owned(),
+        ));
+    }
+    evidence.push(Evidence::against(
+        "session_kind",
+        longest_s as f64,
+        "s",
+        "Push channels, VPNs, shells and mail clients hold sessions open too.".to_owned(),
+    ));
+    Some(Hit {
+        behaviour: Behaviour::LongConnection,
+        base_milli: score::bucket(connected_s, &LONG_STEPS),
+        scores: Vec::new(),
+        evidence,
+        limits: Vec::new(),
+    })
+}

@@ -1,0 +1,54 @@
+//! A detector to copy. It is compiled and run in tests, so that it cannot rot, and never registered.
+//!
+//! A new detector, in order:
+//! 1. Copy this file under the behaviour's name; say atop what is asked, by which formula, and whose it is.
+//! 2. Give each threshold a constant with unit, source and reason.
+//! 3. Return `None` early and without allocating: this runs for every group that passes the gate.
+//! 4. Put the numbers into [`Evidence`], those against the finding too, and what you cannot see into `limits`.
+//! 5. Register it in `DETECTORS`, decide its severity in `severity.rs`, add its row to DETECTORS.md and its golden
+//!    case to `tests/golden_detectors.rs`.
+
+use flowlore_common::label::Behaviour;
+
+use super::{Evidence, Hit, words};
+use crate::pair::{Group, Surroundings};
+use crate::stats::Scratch;
+
+/// Telnet's port (IANA): an example of a fact, not of a good detector.
+const TELNET: u16 = 23;
+
+/// A hit when the group goes to telnet's port.
+fn detect(group: &Group<'_>, _: &Surroundings, _: &mut Scratch) -> Option<Hit> {
+    if group.port != TELNET {
+        return None;
+    }
+    let flows = group.totals.flows;
+    Some(Hit {
+        behaviour: Behaviour::UnknownPort,
+        base_milli: 200,
+        scores: Vec::new(),
+        evidence: vec![Evidence::supporting(
+            "flows",
+            flows as f64,
+            "flows",
+            format!("{} to the port of telnet.", words::counted(flows, "flow", "flows")),
+        )],
+        limits: vec!["The port is all that was looked at.".to_owned()],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::tests::{around, group};
+
+    #[test]
+    fn the_template_answers_yes_and_no() {
+        let (mut telnet, mut scratch) = (group(&[]), Scratch::default());
+        telnet.port = TELNET;
+        let hit = detect(&telnet, &around(), &mut scratch).expect("it is telnet's port");
+        assert!(hit.evidence[0].sentence.ends_with("to the port of telnet."));
+        telnet.port = 443;
+        assert_eq!(detect(&telnet, &around(), &mut scratch), None);
+    }
+}

@@ -1,0 +1,301 @@
+//! A hit in its surroundings: how grave, how sure, what to do.
+//!
+//! Two analysts must be able to predict the severity, so it is a table and not a sum: the band of the threat score,
+//! then caps, each with a reason that the finding states. The table with the source of each row is in DETECTORS.md.
+
+use flowlore_common::label::{Behaviour, Direction, Severity};
+
+use crate::detect::{Action, Evidence, Hit, Judged, words};
+use crate::pair::{Group, Surroundings};
+use crate::score::{
+    self, FAMILIAR_DAYS_MIN, HISTORY_DAYS_MIN, Modifiers, NEW_DAYS_MAX, PREVALENCE_HOSTS_MIN,
+};
+
+/// How many of the inside hosts contact a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rarity {
+    /// One inside host or at most 2 % of them; below ten inside hosts everything that the history does not know.
+    Rare,
+    /// Fewer than half of the inside hosts; below ten, what the history has known for a month.
+    Uncommon,
+    /// Half of the inside hosts or more.
+    Common,
+}
+
+impl Rarity {
+    /// That of a destination.
+    #[must_use]
+    pub fn of(around: &Surroundings) -> Self {
+        let (hosts, all) = (u64::from(around.hosts_contacting), u64::from(around.inside_hosts));
+        if around.inside_hosts < PREVALENCE_HOSTS_MIN {
+            // A share of so few hosts says nothing. Time does, but less: an implant may be a month old too.
+            let familiar = around.history_days >= HISTORY_DAYS_MIN
+                && around.first_seen_days.is_some_and(|days| days >= FAMILIAR_DAYS_MIN);
+            return if familiar { Self::Uncommon } else { Self::Rare };
+        }
+        if hosts <= 1 || hosts * 50 <= all {
+            Self::Rare
+        } else if hosts * 2 < all {
+            Self::Uncommon
+        } else {
+            Self::Common
+        }
+    }
+}
+
+/// A severity, and what held it below the band of the score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// By the table.
+    pub severity: Severity,
+    /// Why it is not the band of the score, if it is not; reads after "held at".
+    pub reason: Option<&'static str>,
+}
+
+/// The severity of a behaviour with this threat score: the severity table.
+#[must_use]
+pub fn rule(
+    behaviour: Behaviour,
+    threat_milli: u16,
+    direction: Direction,
+    around: &Surroundings,
+) -> Ruling {
+    use Severity::{Critical, High, Info, Low, Medium};
+    let mut ruling = Ruling { severity: score::band(threat_milli), reason: None };
+    let rarity = Rarity::of(around);
+    ruling.cap(rarity == Rarity::Common, Info, "common here");
+    ruling.cap(rarity == Rarity::Uncommon, Medium, "not rare here");
+    let inward = matches!(direction, Direction::Inbound | Direction::Internal);
+    ruling.cap(is_c2(behaviour) && inward, Medium, "not from inside to outside");
+    ruling.cap(behaviour == Behaviour::LongConnection, Medium, "duration alone");
+    if around.critical_asset {
+        ruling = match ruling.severity {
+            Info | Critical => ruling,
+            Low => Ruling { severity: Medium, reason: Some("a critical host, one step up") },
+            Medium => Ruling { severity: High, reason: Some("a critical host, one step up") },
+            High => Ruling { severity: Critical, reason: Some("a critical host, one step up") },
+        };
+    }
+    ruling.cap(around.weak_evidence, High, "sampled or one-sided evidence");
+    ruling.cap(around.history_days < HISTORY_DAYS_MIN, High, "no history");
+    ruling
+}
+
+impl Ruling {
+    fn cap(&mut self, applies: bool, at_most: Severity, reason: &'static str) {
+        if applies && self.severity > at_most {
+            *self = Self { severity: at_most, reason: Some(reason) };
+        }
+    }
+}
+
+/// Behaviours that are command and control by themselves.
+const fn is_c2(behaviour: Behaviour) -> bool {
+    matches!(
+        behaviour,
+        Behaviour::C2BeaconHttpTls
+            | Behaviour::C2BeaconIp
+            | Behaviour::C2BeaconProxied
+            | Behaviour::C2BeaconPeriodicSlow
+            | Behaviour::C2OverDns
+            | Behaviour::InteractiveC2Channel
+            | Behaviour::Strobe
+    )
+}
+
+/// Weighs a hit: modifiers, severity, confidence, and the sentences and actions that follow.
+///
+/// Everything of `group` is read but its contacts, which a caller may have let go by now. A severity of `info`
+/// means that there is nothing to report.
+#[must_use]
+pub fn judge(mut hit: Hit, group: &Group<'_>, around: &Surroundings) -> Judged {
+    let modifiers = Modifiers::of(group, around);
+    let threat_milli = score::threat(hit.base_milli, &modifiers);
+    let ruling = rule(hit.behaviour, threat_milli, group.direction, around);
+    let confidence = confidence(threat_milli, group, around);
+    prevalence(around, &mut hit);
+    first_seen(around, &mut hit);
+    signs(group, &modifiers, &mut hit);
+    hit.scores.push(("threat_milli", threat_milli));
+    hit.evidence.push(Evidence::supporting(
+        "threat",
+        f64::from(threat_milli) / 1000.0,
+        "score",
+        composition(hit.base_milli, &modifiers, threat_milli, ruling),
+    ));
+    if around.weak_evidence {
+        hit.limits.push("Sampled or one-sided records: counts and sizes are estimates.".to_owned());
+    }
+    let actions = actions(ruling.severity, group);
+    Judged { hit, threat_milli, severity: ruling.severity, confidence, actions }
+}
+
+/// How sure we are that this is what its behaviour says, 0 to 100.
+///
+/// 30 for having passed the detector's gate; up to 50 by the threat score; 10 when at least ten inside hosts were
+/// there to show that the destination is rare; 5 for a history to compare with; 10 off when nothing ever came back,
+/// and 10 off for sampled or one-sided evidence. Kept within 5 to 95: flows alone never prove it. [ours: a starting
+/// point, to be calibrated against labelled data]
+#[must_use]
+pub fn confidence(threat_milli: u16, group: &Group<'_>, around: &Surroundings) -> u8 {
+    let points = |holds: bool, points: i32| if holds { points } else { 0 };
+    let shown_rare =
+        around.inside_hosts >= PREVALENCE_HOSTS_MIN && Rarity::of(around) == Rarity::Rare;
+    let unanswered = group.totals.flows > 0 && group.totals.unanswered == group.totals.flows;
+    let sum = 30
+        + i32::from(threat_milli) / 20
+        + points(shown_rare, 10)
+        + points(around.history_days >= HISTORY_DAYS_MIN, 5)
+        + points(unanswered, -10)
+        + points(around.weak_evidence, -10);
+    u8::try_from(sum.clamp(5, 95)).expect("clamped to 5..=95")
+}
+
+/// Who else contacts it.
+fn prevalence(around: &Surroundings, hit: &mut Hit) {
+    let (hosts, all) = (u64::from(around.hosts_contacting), u64::from(around.inside_hosts));
+    if around.inside_hosts < PREVALENCE_HOSTS_MIN {
+        hit.limits.push(format!(
+            "{} in the data: too few ({PREVALENCE_HOSTS_MIN} needed) to say how common the \
+             destination is.",
+            words::counted(all, "inside host", "inside hosts")
+        ));
+        return;
+    }
+    if hosts == 0 {
+        return; // the destination is inside: no inside host went out to it
+    }
+    let verb = if hosts == 1 { "contacts" } else { "contact" };
+    let count = format!("{} of {} hosts {verb} it", words::grouped(hosts), words::grouped(all));
+    let (supports, sentence) = match Rarity::of(around) {
+        Rarity::Rare => (true, format!("{count}.")),
+        Rarity::Uncommon => (false, format!("{count}: uncommon here, not rare.")),
+        Rarity::Common => (false, format!("{count}: common here.")),
+    };
+    let value = hosts as f64;
+    hit.evidence.push(Evidence {
+        measure: "hosts_contacting",
+        value,
+        unit: "hosts",
+        threshold: None,
+        supports,
+        sentence,
+    });
+}
+
+/// Since when it is known here.
+fn first_seen(around: &Surroundings, hit: &mut Hit) {
+    if around.history_days < HISTORY_DAYS_MIN {
+        hit.limits.push(format!(
+            "{} of history ({HISTORY_DAYS_MIN} needed): \"first seen\" not used.",
+            words::counted(u64::from(around.history_days), "day", "days")
+        ));
+        return;
+    }
+    let Some(days) = around.first_seen_days else { return };
+    let ago = words::counted(u64::from(days), "day", "days");
+    let value = f64::from(days);
+    if days <= NEW_DAYS_MAX {
+        let sentence = format!("First seen here {ago} ago.");
+        hit.evidence.push(
+            Evidence::supporting("first_seen", value, "days", sentence)
+                .threshold(f64::from(NEW_DAYS_MAX)),
+        );
+    } else if days >= FAMILIAR_DAYS_MIN {
+        let sentence = format!("Known here for {ago}.");
+        hit.evidence.push(
+            Evidence::against("first_seen", value, "days", sentence)
+                .threshold(f64::from(FAMILIAR_DAYS_MIN)),
+        );
+    }
+}
+
+/// What application logs add.
+fn signs(group: &Group<'_>, modifiers: &Modifiers, hit: &mut Hit) {
+    let hints = &group.hints;
+    if modifiers.missing_host_milli != 0 {
+        hit.evidence.push(Evidence::supporting(
+            "missing_host_header",
+            hints.missing_host_header as f64,
+            "flows",
+            format!(
+                "{} without a Host header: no browser does that.",
+                words::counted(hints.missing_host_header, "HTTP request", "HTTP requests")
+            ),
+        ));
+    }
+    if modifiers.rare_signature_milli != 0 {
+        hit.evidence.push(Evidence::supporting(
+            "rare_signature",
+            1.0,
+            "destinations",
+            "The client's signature was used by this source for this destination only.".to_owned(),
+        ));
+    }
+    if modifiers.mime_mismatch_milli != 0 {
+        hit.evidence.push(Evidence::supporting(
+            "mime_mismatch",
+            hints.mime_mismatch as f64,
+            "flows",
+            format!(
+                "{} of another type than the path's extension says.",
+                words::counted(hints.mime_mismatch, "answer", "answers")
+            ),
+        ));
+    }
+}
+
+/// How the threat score came about, and the severity from it.
+fn composition(base: u16, modifiers: &Modifiers, threat: u16, ruling: Ruling) -> String {
+    let named = [
+        (modifiers.prevalence_milli.unwrap_or(0), "prevalence"),
+        (modifiers.first_seen_milli.unwrap_or(0), "first seen"),
+        (modifiers.missing_host_milli, "a missing Host header"),
+        (modifiers.rare_signature_milli, "a rare signature"),
+        (modifiers.mime_mismatch_milli, "a wrong type"),
+    ];
+    let mut sentence = format!("Threat score {}", words::milli(threat));
+    let mut separator = format!(" ({}", words::milli(base));
+    for (milli, name) in named.into_iter().filter(|(milli, _)| *milli != 0) {
+        sentence.push_str(&separator);
+        sentence.push_str(&format!(", {} for {name}", words::signed_milli(milli)));
+        separator.clear();
+    }
+    if separator.is_empty() {
+        sentence.push(')');
+    }
+    if let Some(reason) = ruling.reason {
+        sentence.push_str(&format!(", held at {}: {reason}", ruling.severity));
+    }
+    sentence.push('.');
+    sentence
+}
+
+/// What to do, the most urgent first.
+fn actions(severity: Severity, group: &Group<'_>) -> Vec<Action> {
+    let source = group.source.to_string();
+    let address = group.address.to_string();
+    // An inbound contact's inside host is its destination; behind a proxy the destination is the name.
+    let (inside, outside) = if group.direction == Direction::Inbound {
+        (address, source)
+    } else {
+        (source, group.host.map_or(address, str::to_owned))
+    };
+    let action =
+        |code, target: &str, sentence: String| Action { code, target: target.to_owned(), sentence };
+    let isolate = action("isolate_host", &inside, format!("Isolate {inside}, keep its memory."));
+    let find = action("find_process", &inside, format!("Find the process on {inside}."));
+    let block = action("block_destination", &outside, format!("Block {outside}."));
+    let ask = action("ask_owner", &inside, format!("Ask the owner of {inside} what it is."));
+    let check = action(
+        "check_update_source",
+        &outside,
+        format!("Check whether {outside} belongs to an agent or updater in use."),
+    );
+    match severity {
+        Severity::Critical | Severity::High => vec![isolate, find, block],
+        Severity::Medium => vec![find, check],
+        Severity::Low => vec![ask, check],
+        Severity::Info => Vec::new(),
+    }
+}
