@@ -7,7 +7,13 @@
 //! | module | owns |
 //! |---|---|
 //! | [`record`] | what a source hands on, and why a line gave nothing |
+//! | [`limits`] | every bound of this crate, with unit and reason |
 //! | [`category`] | what one flow is by its shape alone |
+//! | [`packed`] | compact bytes for what waits: numbers, addresses, uids, text |
+//! | [`flow`] | a flow and what application logs say about it, packed into buckets by client |
+//! | [`direction`] | inside, outside, and which way a flow went |
+//! | [`naming`] | the destination's name: SNI, QUIC, Host, else what this client was told |
+//! | [`intake`] | takes records in any order; keeps what settling needs |
 //! | [`pair`] | the contacts of a source with one destination |
 //! | [`stats`] | how regular a series of contacts is |
 //! | [`score`] | measured values to a threat score |
@@ -15,6 +21,12 @@
 //! | [`severity`] | a hit in its surroundings: how grave, how sure, what to do |
 pub mod category;
 pub mod detect;
+pub mod direction;
+pub mod flow;
+pub mod intake;
+pub mod limits;
+pub mod naming;
+pub mod packed;
 pub mod pair;
 pub mod record;
 pub mod score;

@@ -1,0 +1,512 @@
+//! A flow and what application logs say about it, while they wait to be settled.
+//!
+//! Everything waits in the bucket of its client's address, so that a bucket holds all that is needed
+//! to name and to score the flows of its clients.
+
+use crate::{
+    limits::BUCKETS,
+    packed::{Addr, Reader, Uid, Writer, mix},
+    record::{Conn, ConnState},
+};
+
+/// Recognised application protocols, as bits.
+pub mod service {
+    /// TLS over TCP.
+    pub const TLS: u8 = 1;
+    /// HTTP in clear.
+    pub const HTTP: u8 = 2;
+    /// QUIC.
+    pub const QUIC: u8 = 4;
+    /// DNS.
+    pub const DNS: u8 = 8;
+}
+
+/// One flow. Values that the sensor did not give are 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Flow {
+    /// Who opened it.
+    pub orig: Addr,
+    /// Who was addressed.
+    pub resp: Addr,
+    /// The sensor's name for it.
+    pub uid: Uid,
+    /// Microseconds since 1970 UTC.
+    pub start_us: i64,
+    /// Microseconds.
+    pub duration_us: u64,
+    /// Payload bytes from the originator.
+    pub orig_bytes: u64,
+    /// Payload bytes from the responder.
+    pub resp_bytes: u64,
+    /// Packets from the originator.
+    pub orig_packets: u64,
+    /// Packets from the responder.
+    pub resp_packets: u64,
+    /// IP bytes from the originator; where the sensor gives none, its payload bytes.
+    pub orig_ip_bytes: u64,
+    /// Bytes that the sensor missed.
+    pub missed_bytes: u64,
+    /// Number of the input file.
+    pub file: u32,
+    /// Originator's port.
+    pub orig_port: u16,
+    /// Responder's port.
+    pub resp_port: u16,
+    /// IP protocol number.
+    pub transport: u8,
+    /// How it went.
+    pub state: Option<ConnState>,
+    /// [`service`] bits.
+    pub services: u8,
+    /// A snapshot of a flow that goes on.
+    pub open: bool,
+    /// Whether the sensor takes the originator for an inside host.
+    pub local_orig: Option<bool>,
+    /// Whether the sensor takes the responder for an inside host.
+    pub local_resp: Option<bool>,
+}
+
+impl Flow {
+    /// End of it, as far as seen.
+    #[must_use]
+    pub fn end_us(&self) -> i64 {
+        self.start_us.saturating_add_unsigned(self.duration_us)
+    }
+
+    /// What makes two records one flow: uid, start and 5-tuple.
+    #[must_use]
+    pub fn identity(&self) -> (Uid, i64, Addr, Addr, u16, u16, u8) {
+        let Self { uid, start_us, orig, resp, orig_port, resp_port, transport, .. } = *self;
+        (uid, start_us, orig, resp, orig_port, resp_port, transport)
+    }
+
+    /// Equal for equal identities.
+    #[must_use]
+    pub fn identity_hash(&self) -> u64 {
+        let uid = mix(self.uid.0 as u64, (self.uid.0 >> 64) as u64);
+        let ends = mix(self.orig.0 as u64 ^ self.start_us as u64, self.resp.0 as u64);
+        let ports = u64::from(self.orig_port) << 24 | u64::from(self.resp_port) << 8;
+        mix(mix(uid, ends), ports | u64::from(self.transport))
+    }
+}
+
+/// What waits in a bucket.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry<'a> {
+    /// A flow; the text of its uid where the number does not hold it.
+    Flow(Flow, Option<&'a str>),
+    /// A TLS or QUIC handshake.
+    Tls {
+        /// Connection.
+        uid: Uid,
+        /// From QUIC.
+        quic: bool,
+        /// Server name; empty: none.
+        name: &'a str,
+        /// Hash of the client's JA3; 0: none.
+        signature: u64,
+    },
+    /// An HTTP request.
+    Http {
+        /// Connection.
+        uid: Uid,
+        /// Host header or CONNECT's target, without a port; empty: none, or an address.
+        name: &'a str,
+        /// Whether it is a CONNECT.
+        connect: bool,
+        /// Whether the Host header was missing.
+        missing_host: bool,
+        /// Whether the answer's MIME type contradicts the path.
+        mime_mismatch: bool,
+        /// Hash of the user agent; 0: none.
+        signature: u64,
+    },
+    /// An address in a DNS answer to a client.
+    Answer {
+        /// Who asked.
+        client: Addr,
+        /// What was answered.
+        address: Addr,
+        /// Microseconds since 1970.
+        time_us: i64,
+        /// The name asked for.
+        name: &'a str,
+    },
+    /// A DHCP lease.
+    Lease {
+        /// The address in use.
+        address: Addr,
+        /// Microseconds since 1970.
+        time_us: i64,
+        /// Hardware address; empty: none.
+        mac: &'a str,
+        /// Name of the machine; empty: none.
+        name: &'a str,
+    },
+}
+
+const KIND_FLOW: u8 = 0;
+const KIND_TLS: u8 = 1;
+const KIND_HTTP: u8 = 2;
+const KIND_ANSWER: u8 = 3;
+const KIND_LEASE: u8 = 4;
+const KIND_MASK: u8 = 7;
+/// First byte of a flow, above the kind.
+const ORIG_V6: u8 = 1 << 3;
+const RESP_V6: u8 = 1 << 4;
+const OPEN: u8 = 1 << 5;
+/// Above: 0 other, 1 TCP, 2 UDP.
+const TRANSPORT_SHIFT: u8 = 6;
+
+/// Which bucket the records of this client wait in.
+#[must_use]
+pub fn bucket_of(client: Addr) -> usize {
+    (mix(client.0 as u64, (client.0 >> 64) as u64) % BUCKETS as u64) as usize
+}
+
+/// Writes a connection. `base_us` is the start of the connection before it in the same chunk.
+pub fn write_conn(out: &mut Writer, record: &Conn<'_>, file: u32, base_us: i64) {
+    let (orig, resp) = (Addr::from(record.ends.orig), Addr::from(record.ends.resp));
+    let transport = match record.transport {
+        6 => 1,
+        17 => 2,
+        _ => 0,
+    };
+    let mut head = KIND_FLOW | transport << TRANSPORT_SHIFT;
+    head |= if orig.is_v4() { 0 } else { ORIG_V6 };
+    head |= if resp.is_v4() { 0 } else { RESP_V6 };
+    head |= if record.open { OPEN } else { 0 };
+    out.byte(head);
+    out.byte(state_code(record.state) | tri(record.local_orig) << 4 | tri(record.local_resp) << 6);
+    out.byte(record.service.map_or(0, services_of));
+    if transport == 0 {
+        out.byte(record.transport);
+    }
+    out.addr(orig);
+    out.addr(resp);
+    out.port(record.ends.orig_port);
+    out.port(record.ends.resp_port);
+    out.signed(record.start_us.wrapping_sub(base_us));
+    out.number(record.duration_us.unwrap_or(0));
+    let orig_bytes = record.orig_bytes.unwrap_or(0);
+    let orig_packets = record.orig_packets.unwrap_or(0);
+    out.number(orig_bytes);
+    out.number(record.resp_bytes.unwrap_or(0));
+    out.number(orig_packets);
+    out.number(record.resp_packets.unwrap_or(0));
+    let ip_bytes = record.orig_ip_bytes.unwrap_or(orig_bytes);
+    out.signed(ip_bytes.wrapping_sub(usual_ip_bytes(orig_bytes, orig_packets)) as i64);
+    out.number(record.missed_bytes);
+    out.number(u64::from(file));
+    out.uid(record.uid);
+}
+
+/// Near the IP bytes of such a flow, so that the difference is short to write. 40 bytes: IPv4 and
+/// TCP headers without options.
+fn usual_ip_bytes(bytes: u64, packets: u64) -> u64 {
+    bytes.wrapping_add(packets.wrapping_mul(40))
+}
+
+fn tri(value: Option<bool>) -> u8 {
+    value.map_or(0, |yes| 1 + u8::from(yes))
+}
+
+fn untri(code: u8) -> Option<bool> {
+    match code & 3 {
+        1 => Some(false),
+        2 => Some(true),
+        _ => None,
+    }
+}
+
+const STATES: [ConnState; 13] = [
+    ConnState::S0,
+    ConnState::S1,
+    ConnState::Sf,
+    ConnState::Rej,
+    ConnState::S2,
+    ConnState::S3,
+    ConnState::Rsto,
+    ConnState::Rstr,
+    ConnState::Rstos0,
+    ConnState::Rstrh,
+    ConnState::Sh,
+    ConnState::Shr,
+    ConnState::Oth,
+];
+
+fn state_code(state: Option<ConnState>) -> u8 {
+    state.map_or(0, |state| state as u8 + 1)
+}
+
+/// The protocols in Zeek's `service`. The usual ones stand alone and are looked at first.
+fn services_of(text: &str) -> u8 {
+    let one = |word: &str| match word {
+        "ssl" | "SSL" | "tls" => service::TLS,
+        "http" | "HTTP" => service::HTTP,
+        "quic" | "QUIC" => service::QUIC,
+        "dns" | "DNS" => service::DNS,
+        _ => 0,
+    };
+    match one(text) {
+        0 => text.split(',').map(one).fold(0, |all, bit| all | bit),
+        bit => bit,
+    }
+}
+
+/// Writes a handshake.
+pub fn write_tls(out: &mut Writer, uid: &str, quic: bool, name: &str, signature: u64) {
+    out.byte(KIND_TLS | u8::from(quic) << 3);
+    out.uid(uid);
+    out.text(name);
+    out.bytes.extend_from_slice(&signature.to_le_bytes());
+}
+
+/// Facts of an HTTP request that are one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HttpBits {
+    /// It is a CONNECT.
+    pub connect: bool,
+    /// Its Host header was missing.
+    pub missing_host: bool,
+    /// The answer's MIME type contradicts the path.
+    pub mime_mismatch: bool,
+}
+
+/// Writes a request.
+pub fn write_http(out: &mut Writer, uid: &str, bits: HttpBits, name: &str, signature: u64) {
+    let HttpBits { connect, missing_host, mime_mismatch } = bits;
+    let bits = u8::from(connect) << 3 | u8::from(missing_host) << 4 | u8::from(mime_mismatch) << 5;
+    out.byte(KIND_HTTP | bits);
+    out.uid(uid);
+    out.text(name);
+    out.bytes.extend_from_slice(&signature.to_le_bytes());
+}
+
+/// Writes an address that a client was told.
+pub fn write_answer(out: &mut Writer, client: Addr, address: Addr, time_us: i64, name: &str) {
+    out.byte(KIND_ANSWER | v6_bits(client, address));
+    out.addr(client);
+    out.addr(address);
+    out.signed(time_us);
+    out.text(name);
+}
+
+/// Writes a lease.
+pub fn write_lease(out: &mut Writer, address: Addr, time_us: i64, mac: &str, name: &str) {
+    out.byte(KIND_LEASE | v6_bits(address, address));
+    out.addr(address);
+    out.signed(time_us);
+    out.text(mac);
+    out.text(name);
+}
+
+fn v6_bits(first: Addr, second: Addr) -> u8 {
+    u8::from(!first.is_v4()) << 3 | u8::from(!second.is_v4()) << 4
+}
+
+/// Reads the next entry; moves `base_us` on. `None` at the end of the chunk.
+pub fn read<'a>(input: &mut Reader<'a>, base_us: &mut i64) -> Option<Entry<'a>> {
+    let head = input.byte()?;
+    Some(match head & KIND_MASK {
+        KIND_FLOW => {
+            let (flow, text) = read_flow(input, head, base_us)?;
+            Entry::Flow(flow, text)
+        }
+        KIND_TLS => Entry::Tls {
+            uid: input.uid()?.0,
+            quic: head & 1 << 3 != 0,
+            name: input.text()?,
+            signature: read_signature(input)?,
+        },
+        KIND_HTTP => Entry::Http {
+            uid: input.uid()?.0,
+            connect: head & 1 << 3 != 0,
+            missing_host: head & 1 << 4 != 0,
+            mime_mismatch: head & 1 << 5 != 0,
+            name: input.text()?,
+            signature: read_signature(input)?,
+        },
+        KIND_ANSWER => Entry::Answer {
+            client: input.addr(head & 1 << 3 != 0)?,
+            address: input.addr(head & 1 << 4 != 0)?,
+            time_us: input.signed()?,
+            name: input.text()?,
+        },
+        KIND_LEASE => Entry::Lease {
+            address: input.addr(head & 1 << 3 != 0)?,
+            time_us: input.signed()?,
+            mac: input.text()?,
+            name: input.text()?,
+        },
+        _ => return None,
+    })
+}
+
+fn read_signature(input: &mut Reader<'_>) -> Option<u64> {
+    let mut bytes = [0; 8];
+    for byte in &mut bytes {
+        *byte = input.byte()?;
+    }
+    Some(u64::from_le_bytes(bytes))
+}
+
+fn read_flow<'a>(
+    input: &mut Reader<'a>,
+    head: u8,
+    base_us: &mut i64,
+) -> Option<(Flow, Option<&'a str>)> {
+    let second = input.byte()?;
+    let services = input.byte()?;
+    let transport = match head >> TRANSPORT_SHIFT {
+        0 => input.byte()?,
+        1 => 6,
+        _ => 17,
+    };
+    let orig = input.addr(head & ORIG_V6 != 0)?;
+    let resp = input.addr(head & RESP_V6 != 0)?;
+    let (orig_port, resp_port) = (input.port()?, input.port()?);
+    let start_us = base_us.wrapping_add(input.signed()?);
+    *base_us = start_us;
+    let duration_us = input.number()?;
+    let (orig_bytes, resp_bytes) = (input.number()?, input.number()?);
+    let (orig_packets, resp_packets) = (input.number()?, input.number()?);
+    let over = input.signed()? as u64;
+    let orig_ip_bytes = usual_ip_bytes(orig_bytes, orig_packets).wrapping_add(over);
+    let missed_bytes = input.number()?;
+    let file = input.number()? as u32;
+    let (uid, text) = input.uid()?;
+    let state = usize::from(second & 15).checked_sub(1).and_then(|at| STATES.get(at).copied());
+    let flow = Flow {
+        orig,
+        resp,
+        uid,
+        start_us,
+        duration_us,
+        orig_bytes,
+        resp_bytes,
+        orig_packets,
+        resp_packets,
+        orig_ip_bytes,
+        missed_bytes,
+        file,
+        orig_port,
+        resp_port,
+        transport,
+        state,
+        services,
+        open: head & OPEN != 0,
+        local_orig: untri(second >> 4),
+        local_resp: untri(second >> 6),
+    };
+    Some((flow, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::record::Ends;
+
+    fn conn(orig: &str, resp: &str) -> Conn<'static> {
+        Conn {
+            start_us: 1_700_000_000_000_001,
+            uid: "CHhAvVGS1DHFjwGM9",
+            ends: Ends {
+                orig: orig.parse().unwrap(),
+                orig_port: 50_000,
+                resp: resp.parse().unwrap(),
+                resp_port: 443,
+            },
+            transport: 6,
+            service: Some("ssl,http"),
+            duration_us: Some(1_500_000),
+            orig_bytes: Some(u64::MAX),
+            resp_bytes: Some(0),
+            state: Some(ConnState::Oth),
+            local_orig: Some(true),
+            local_resp: Some(false),
+            missed_bytes: 7,
+            history: None,
+            orig_packets: Some(u64::MAX / 3),
+            orig_ip_bytes: Some(17),
+            resp_packets: None,
+            resp_ip_bytes: None,
+            open: true,
+        }
+    }
+
+    #[test]
+    fn a_flow_comes_back_exactly_whatever_its_numbers() {
+        let ends = [("192.0.2.1", "2001:db8::1"), ("2001:db8::1", "198.51.100.7")];
+        for (orig, resp) in ends {
+            for transport in [6, 17, 1, 0, 255] {
+                let record = Conn { transport, ..conn(orig, resp) };
+                let mut writer = Writer::default();
+                write_conn(&mut writer, &record, 70_000, i64::MIN);
+                let mut base = i64::MIN;
+                let mut reader = Reader::new(&writer.bytes);
+                let Some(Entry::Flow(flow, None)) = read(&mut reader, &mut base) else {
+                    panic!("no flow");
+                };
+                assert!(reader.is_empty());
+                assert_eq!(IpAddr::from(flow.orig), record.ends.orig);
+                assert_eq!(IpAddr::from(flow.resp), record.ends.resp);
+                assert_eq!((flow.orig_port, flow.resp_port), (50_000, 443));
+                assert_eq!((flow.start_us, flow.duration_us), (record.start_us, 1_500_000));
+                assert_eq!((flow.orig_bytes, flow.resp_bytes), (u64::MAX, 0));
+                assert_eq!((flow.orig_packets, flow.resp_packets), (u64::MAX / 3, 0));
+                assert_eq!((flow.orig_ip_bytes, flow.missed_bytes), (17, 7));
+                assert_eq!((flow.file, flow.transport), (70_000, transport));
+                assert_eq!(flow.state, Some(ConnState::Oth));
+                assert_eq!(flow.services, service::TLS | service::HTTP);
+                assert_eq!((flow.local_orig, flow.local_resp), (Some(true), Some(false)));
+                assert!(flow.open);
+            }
+        }
+    }
+
+    #[test]
+    fn what_logs_add_comes_back() {
+        let (client, address) =
+            (Addr::from("10.0.0.1".parse::<IpAddr>().unwrap()), Addr(0x2001 << 112));
+        let mut writer = Writer::default();
+        write_tls(&mut writer, "Ca", true, "a.example", 9);
+        let bits = HttpBits { connect: true, missing_host: false, mime_mismatch: true };
+        write_http(&mut writer, "odd uid", bits, "", u64::MAX);
+        write_answer(&mut writer, client, address, -5, "b.example");
+        write_lease(&mut writer, client, 5, "", "pc-1");
+        let mut reader = Reader::new(&writer.bytes);
+        let mut base = 0;
+        let mut next = || read(&mut reader, &mut base);
+        let uid = Uid::new("Ca");
+        assert_eq!(next(), Some(Entry::Tls { uid, quic: true, name: "a.example", signature: 9 }));
+        let uid = Uid::new("odd uid");
+        let http = Entry::Http {
+            uid,
+            name: "",
+            connect: true,
+            missing_host: false,
+            mime_mismatch: true,
+            signature: u64::MAX,
+        };
+        assert_eq!(next(), Some(http));
+        assert_eq!(next(), Some(Entry::Answer { client, address, time_us: -5, name: "b.example" }));
+        assert_eq!(
+            next(),
+            Some(Entry::Lease { address: client, time_us: 5, mac: "", name: "pc-1" })
+        );
+        assert_eq!(next(), None);
+    }
+
+    #[test]
+    fn rubbish_ends_the_reading() {
+        for length in 0..64 {
+            let bytes = vec![0xf8; length];
+            let mut reader = Reader::new(&bytes);
+            let mut base = 0;
+            while read(&mut reader, &mut base).is_some() {}
+        }
+    }
+}

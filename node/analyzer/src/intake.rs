@@ -1,0 +1,370 @@
+//! Takes records in any order and keeps what settling needs, packed, in buckets by client.
+//!
+//! Nothing is decided here, so the order and the splitting of the input cannot matter: what waits is
+//! a multiset. Intakes merge by putting their buckets together. When an intake holds more than its
+//! share of memory it hands its buckets to a [`Spill`] and goes on.
+
+use std::{collections::BTreeSet, io, sync::Arc};
+
+use flowlore_common::time::{Hour, Micros};
+
+use crate::{
+    flow::{self, HttpBits},
+    limits::{BUCKETS, CHUNK_BYTES},
+    naming,
+    packed::{Addr, Writer, mix_bytes},
+    record::{
+        CaptureLoss, Conn, Dhcp, Dns, DnsAnswer, File, FileSink, Http, Notice, Sink, Tls, X509,
+    },
+};
+
+/// Keeps chunks of buckets elsewhere: temporary files in the product, a vector in tests.
+pub trait Spill: Send + Sync {
+    /// Adds a chunk to a bucket. Chunks come from many threads, in any order.
+    ///
+    /// # Errors
+    /// When it cannot be kept. The run then ends with this error.
+    fn append(&self, bucket: usize, chunk: &[u8]) -> io::Result<()>;
+
+    /// All chunks of a bucket, in any order.
+    ///
+    /// # Errors
+    /// When they cannot be read back whole.
+    fn read(&self, bucket: usize) -> io::Result<Vec<Vec<u8>>>;
+}
+
+/// The chunks of a bucket.
+pub(crate) type Chunks = Vec<Vec<u8>>;
+
+/// Which logs the input had: what is absent limits what can be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogsSeen {
+    /// conn.log.
+    pub conn: bool,
+    /// dns.log.
+    pub dns: bool,
+    /// ssl.log.
+    pub ssl: bool,
+    /// quic.log.
+    pub quic: bool,
+    /// http.log.
+    pub http: bool,
+    /// files.log.
+    pub files: bool,
+    /// x509.log.
+    pub x509: bool,
+    /// dhcp.log.
+    pub dhcp: bool,
+    /// capture_loss.log.
+    pub capture_loss: bool,
+}
+
+impl LogsSeen {
+    fn merge(&mut self, other: Self) {
+        self.conn |= other.conn;
+        self.dns |= other.dns;
+        self.ssl |= other.ssl;
+        self.quic |= other.quic;
+        self.http |= other.http;
+        self.files |= other.files;
+        self.x509 |= other.x509;
+        self.dhcp |= other.dhcp;
+        self.capture_loss |= other.capture_loss;
+    }
+
+    /// The absent ones, by the names that Zeek gives them.
+    #[must_use]
+    pub fn absent(self) -> Vec<&'static str> {
+        let all = [
+            (self.capture_loss, "capture_loss"),
+            (self.conn, "conn"),
+            (self.dhcp, "dhcp"),
+            (self.dns, "dns"),
+            (self.files, "files"),
+            (self.http, "http"),
+            (self.quic, "quic"),
+            (self.ssl, "ssl"),
+            (self.x509, "x509"),
+        ];
+        all.into_iter().filter(|(seen, _)| !seen).map(|(_, name)| name).collect()
+    }
+}
+
+/// What is known without settling.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Start of the first flow, microseconds since 1970 UTC.
+    pub first_us: Option<i64>,
+    /// Start of the last flow.
+    pub last_start_us: Option<i64>,
+    /// Latest end of a flow.
+    pub last_us: Option<i64>,
+    /// Logs that had a record.
+    pub logs: LogsSeen,
+    /// Sum over loss reports of thousandths of a percent times microseconds.
+    pub lost_milli_percent_us: u128,
+    /// Sum of the intervals of loss reports, microseconds.
+    pub loss_intervals_us: u128,
+    /// Hours in which the sensor reported on its loss: it was awake then.
+    pub sensor_hours: BTreeSet<u32>,
+    /// Hours in which application logs had a record.
+    pub log_hours: BTreeSet<u32>,
+}
+
+impl Seen {
+    fn merge(&mut self, other: Self) {
+        let least = |a: Option<i64>, b: Option<i64>| a.into_iter().chain(b).min();
+        self.first_us = least(self.first_us, other.first_us);
+        self.last_start_us = self.last_start_us.max(other.last_start_us);
+        self.last_us = self.last_us.max(other.last_us);
+        self.logs.merge(other.logs);
+        self.lost_milli_percent_us += other.lost_milli_percent_us;
+        self.loss_intervals_us += other.loss_intervals_us;
+        self.sensor_hours.extend(other.sensor_hours);
+        self.log_hours.extend(other.log_hours);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Bucket {
+    chunks: Chunks,
+    /// Start of the flow written last into the open chunk.
+    base_us: i64,
+}
+
+/// A worker's share of the input.
+pub struct Intake {
+    buckets: Vec<Bucket>,
+    seen: Seen,
+    file: u32,
+    scratch: Writer,
+    name: String,
+    last_hour: u32,
+    memory_bytes: usize,
+    share_bytes: usize,
+    spill: Option<Arc<dyn Spill>>,
+    failed: Option<io::Error>,
+}
+
+impl Intake {
+    /// Keeps at most about `share_bytes` in memory if there is somewhere to spill to; all of it if not.
+    #[must_use]
+    pub fn new(share_bytes: usize, spill: Option<Arc<dyn Spill>>) -> Self {
+        Self {
+            buckets: (0..BUCKETS).map(|_| Bucket::default()).collect(),
+            seen: Seen::default(),
+            file: 0,
+            scratch: Writer::default(),
+            name: String::new(),
+            last_hour: u32::MAX,
+            memory_bytes: 0,
+            share_bytes,
+            spill,
+            failed: None,
+        }
+    }
+
+    /// Bytes that wait in memory.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.memory_bytes
+    }
+
+    /// Puts two intakes together.
+    pub fn merge(&mut self, other: Self) {
+        for (mine, theirs) in self.buckets.iter_mut().zip(other.buckets) {
+            // Chunks stand on their own, but the last one is open: theirs go in front of it.
+            match mine.chunks.len().checked_sub(1) {
+                None => *mine = theirs,
+                Some(open) => drop(mine.chunks.splice(open..open, theirs.chunks)),
+            }
+        }
+        self.seen.merge(other.seen);
+        self.memory_bytes += other.memory_bytes;
+        self.failed = self.failed.take().or(other.failed);
+    }
+
+    /// Ends the intake.
+    ///
+    /// # Errors
+    /// When something could not be spilled.
+    pub(crate) fn finish(self) -> io::Result<(Vec<Chunks>, Seen)> {
+        match self.failed {
+            Some(error) => Err(error),
+            None => Ok((self.buckets.into_iter().map(|bucket| bucket.chunks).collect(), self.seen)),
+        }
+    }
+
+    /// Moves what stands in the scratch buffer into a bucket.
+    fn append(&mut self, bucket: usize) {
+        let bucket = &mut self.buckets[bucket];
+        let bytes = &self.scratch.bytes;
+        match bucket.chunks.last_mut() {
+            Some(chunk) if chunk.len() + bytes.len() <= chunk.capacity() => {
+                chunk.extend_from_slice(bytes);
+            }
+            _ => {
+                let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+                chunk.extend_from_slice(bytes);
+                bucket.chunks.push(chunk);
+                bucket.base_us = 0;
+                self.memory_bytes += CHUNK_BYTES;
+            }
+        }
+        self.scratch.bytes.clear();
+        if self.memory_bytes > self.share_bytes {
+            self.spill();
+        }
+    }
+
+    fn spill(&mut self) {
+        let Some(spill) = &self.spill else { return };
+        for (number, bucket) in self.buckets.iter_mut().enumerate() {
+            for chunk in bucket.chunks.drain(..) {
+                if let Err(error) = spill.append(number, &chunk) {
+                    self.failed.get_or_insert(error);
+                }
+            }
+        }
+        self.memory_bytes = 0;
+    }
+
+    fn note_hour(&mut self, time_us: i64) {
+        let Hour(hour) = Micros(time_us).hour();
+        if hour != self.last_hour {
+            self.last_hour = hour;
+            self.seen.log_hours.insert(hour);
+        }
+    }
+}
+
+impl FileSink for Intake {
+    fn enter(&mut self, file: u32) {
+        self.file = file;
+    }
+}
+
+impl Sink for Intake {
+    fn conn(&mut self, record: &Conn<'_>) {
+        let start_us = record.start_us;
+        let end_us = start_us.saturating_add_unsigned(record.duration_us.unwrap_or(0));
+        let seen = &mut self.seen;
+        seen.logs.conn = true;
+        seen.first_us = Some(seen.first_us.map_or(start_us, |first| first.min(start_us)));
+        seen.last_start_us = seen.last_start_us.max(Some(start_us));
+        seen.last_us = seen.last_us.max(Some(end_us));
+        let number = flow::bucket_of(record.ends.orig.into());
+        let bucket = &mut self.buckets[number];
+        flow::write_conn(&mut self.scratch, record, self.file, bucket.base_us);
+        let fits = bucket
+            .chunks
+            .last()
+            .is_some_and(|chunk| chunk.len() + self.scratch.bytes.len() <= chunk.capacity());
+        if !fits {
+            // It opens a new chunk, which must be readable without the one before.
+            self.scratch.bytes.clear();
+            flow::write_conn(&mut self.scratch, record, self.file, 0);
+        }
+        self.append(number);
+        self.buckets[number].base_us = start_us;
+    }
+
+    fn dns(&mut self, record: &Dns<'_>) {
+        self.seen.logs.dns = true;
+        self.note_hour(record.time_us);
+        let Some(query) = record.query else { return };
+        if !naming::clean(query, &mut self.name) {
+            return;
+        }
+        let client = Addr::from(record.ends.orig);
+        for answer in &record.answers {
+            let DnsAnswer::Address(address) = answer else { continue };
+            let address = Addr::from(*address);
+            flow::write_answer(&mut self.scratch, client, address, record.time_us, &self.name);
+            self.append(flow::bucket_of(client));
+        }
+    }
+
+    fn tls(&mut self, record: &Tls<'_>) {
+        if record.quic {
+            self.seen.logs.quic = true;
+        } else {
+            self.seen.logs.ssl = true;
+        }
+        self.note_hour(record.time_us);
+        let named = record.server_name.is_some_and(|name| naming::clean(name, &mut self.name));
+        let signature = record.ja3.map_or(0, |ja3| mix_bytes(ja3.as_bytes()) | 1);
+        if !named {
+            self.name.clear();
+        }
+        flow::write_tls(&mut self.scratch, record.uid, record.quic, &self.name, signature);
+        self.append(flow::bucket_of(record.ends.orig.into()));
+    }
+
+    fn http(&mut self, record: &Http<'_>) {
+        self.seen.logs.http = true;
+        self.note_hour(record.time_us);
+        let connect = record.method.is_some_and(|method| method.eq_ignore_ascii_case("CONNECT"));
+        let host = record.host.filter(|host| !host.is_empty());
+        // The target of a CONNECT stands in the request line; a Host header only repeats it.
+        let target = record.uri.filter(|_| connect).or(host);
+        if !target.is_some_and(|name| naming::clean(name, &mut self.name)) {
+            self.name.clear();
+        }
+        let bits = HttpBits {
+            connect: connect && !self.name.is_empty(),
+            missing_host: host.is_none() && !connect,
+            mime_mismatch: record.uri.is_some_and(|uri| {
+                record.resp_mime_types.iter().any(|mime| naming::contradicts(uri, mime))
+            }),
+        };
+        // An even number, so that it never meets a JA3's.
+        let signature = record.user_agent.map_or(0, |agent| mix_bytes(agent.as_bytes()) & !1 | 2);
+        flow::write_http(&mut self.scratch, record.uid, bits, &self.name, signature);
+        self.append(flow::bucket_of(record.ends.orig.into()));
+    }
+
+    fn file(&mut self, record: &File<'_>) {
+        self.seen.logs.files = true;
+        self.note_hour(record.time_us);
+    }
+
+    fn x509(&mut self, record: &X509<'_>) {
+        self.seen.logs.x509 = true;
+        self.note_hour(record.time_us);
+    }
+
+    fn dhcp(&mut self, record: &Dhcp<'_>) {
+        self.seen.logs.dhcp = true;
+        self.note_hour(record.time_us);
+        let Some(address) = record.address else { return };
+        if address.is_unspecified() {
+            return;
+        }
+        let name = record.host_name.filter(|name| naming::clean(name, &mut self.name));
+        if name.is_none() {
+            self.name.clear();
+        }
+        let mac = record.mac.unwrap_or_default();
+        if mac.is_empty() && self.name.is_empty() {
+            return;
+        }
+        let address = Addr::from(address);
+        flow::write_lease(&mut self.scratch, address, record.time_us, mac, &self.name);
+        self.append(flow::bucket_of(address));
+    }
+
+    fn notice(&mut self, record: &Notice<'_>) {
+        self.note_hour(record.time_us);
+    }
+
+    fn capture_loss(&mut self, record: &CaptureLoss<'_>) {
+        self.seen.logs.capture_loss = true;
+        let milli_percent = (record.percent_lost.clamp(0.0, 100.0) * 1000.0).round() as u128;
+        self.seen.lost_milli_percent_us += milli_percent * u128::from(record.interval_us);
+        self.seen.loss_intervals_us += u128::from(record.interval_us);
+        // The interval ends at the record's time; a microsecond earlier lies within it.
+        let Hour(hour) = Micros(record.time_us.saturating_sub(1)).hour();
+        self.seen.sensor_hours.insert(hour);
+    }
+}

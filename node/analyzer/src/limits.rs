@@ -1,0 +1,74 @@
+//! Every bound of this crate: what it is, its unit, and why it has that value.
+
+/// Longest line, or element of a JSON array, that is read; bytes, without its line end.
+///
+/// The longest records that Zeek writes (certificates with hundreds of names, URIs of 64 KiB) stay
+/// well below; a line beyond it is no record, and must not be kept in memory whole. Exceeding it is
+/// counted `line_too_long`.
+pub const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// How far into a file its format must show, bytes.
+///
+/// A cut-off log may begin with rows whose header is lost; what shows no header, and no JSON that we
+/// know, in a quarter of a mebibyte is some other kind of file and is not read to its end.
+pub const UNDECIDED_BYTES_MAX: usize = 256 << 10;
+
+/// Most columns of a tab-separated log. Zeek's widest logs with common packages have under 100;
+/// rows under a wider header are counted `no_header`.
+pub const COLUMNS_MAX: usize = 512;
+
+/// Most items taken of one list in a record (DNS answers, names of a certificate); the rest is
+/// dropped. Public certificates stop at a few hundred names, DNS over UDP at a few hundred answers.
+pub const LIST_ITEMS_MAX: usize = 1_024;
+
+/// Latest time that a record may carry, seconds since 1970 UTC: 7 Feb 2106. A contact's time is kept
+/// in 32 bits; a later one is a wrong unit (milliseconds) or rubbish, counted `bad_time`.
+pub const TIME_SECONDS_MAX: i64 = u32::MAX as i64;
+
+/// Longest header line of a tab-separated log, bytes: names and types of the most columns.
+pub const HEADER_BYTES_MAX: usize = 64 << 10;
+
+const _: () = assert!(UNDECIDED_BYTES_MAX < LINE_BYTES_MAX);
+const _: () = assert!(HEADER_BYTES_MAX < LINE_BYTES_MAX);
+
+// --- Intake and settling ---
+
+/// Parts into which clients are divided. Each is settled on its own, in the processor's cache: ten
+/// million flows make 40,000 a bucket, some 5 MB. More would cost memory in half-filled chunks.
+pub const BUCKETS: usize = 256;
+/// Bytes of a chunk of a bucket. All buckets of a worker together then start at 4 MiB.
+pub const CHUNK_BYTES: usize = 16 * 1024;
+/// Bytes of a text inside a packed record: a DNS name has at most 253, a Zeek uid 18.
+pub const PACKED_TEXT_BYTES_MAX: usize = 255;
+// The longest record (fixed fields, ten numbers of at most ten bytes, two texts) fits into a chunk.
+const _: () = assert!(64 + 10 * 10 + 2 * (PACKED_TEXT_BYTES_MAX + 1) < CHUNK_BYTES);
+/// How long a DNS answer names the flows of the client that got it, microseconds. A day: programs
+/// keep addresses far longer than TTLs say, and Slips looks back as long.
+pub const DNS_ANSWER_HOLDS_US: i64 = 86_400 * 1_000_000;
+
+// --- Report ---
+
+/// Memory for what waits to be settled unless `--memory` says otherwise, bytes.
+pub const MEMORY_BYTES_DEFAULT: usize = 1024 * 1024 * 1024;
+/// Conversations listed unless `--conversations` says otherwise, by bytes.
+pub const CONVERSATIONS_DEFAULT: usize = 100;
+/// Destinations listed: those of findings first, then by flows. A report is read by people; the rest
+/// is counted.
+pub const DESTINATIONS_MAX: usize = 1_000;
+/// Flows that a finding points to by uid; the rest is counted.
+pub const PIVOT_UIDS_MAX: usize = 20;
+/// Addresses listed for a destination; the lowest.
+pub const ADDRESSES_MAX: usize = 16;
+/// Actions of an incident.
+pub const ACTIONS_MAX: usize = 5;
+/// Ports named in a day's line of inbound probes, the most probed.
+pub const PROBE_PORTS_MAX: usize = 10;
+/// Hours without a record that still count as a hole in the data, a week. A longer pause lies
+/// between two captures.
+pub const GAP_HOURS_MAX: u32 = 168;
+/// Empty hours listed; the rest is counted in a note.
+pub const EMPTY_HOURS_MAX: usize = 168;
+/// Rows of an asset file. An org of the size that this is made for has tens of thousands.
+pub const ASSETS_MAX: usize = 1_000_000;
+/// Destinations that a history remembers; the ones not seen for longest go first.
+pub const HISTORY_DESTINATIONS_MAX: usize = 2_000_000;
