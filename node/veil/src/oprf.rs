@@ -162,7 +162,14 @@ impl Request {
         let wanted = inputs.len().max(least);
         let size = BATCH_SIZES.into_iter().find(|size| *size >= wanted);
         let size = size.filter(|_| !inputs.is_empty()).ok_or(RequestError::Count(wanted))?;
-        let inputs: Vec<Box<[u8]>> = inputs.iter().map(|input| input.bytes().into()).collect();
+        Self::blind(inputs.iter().map(|input| input.bytes().into()).collect(), size, rng)
+    }
+
+    fn blind(
+        inputs: Vec<Box<[u8]>>,
+        size: usize,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<Self, RequestError> {
         let mut blinds: Zeroizing<Vec<Scalar>> =
             Zeroizing::new(inputs.iter().map(|_| random_scalar(rng)).collect());
         let mut points = hash_inputs(&inputs)?;
