@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`record`] | what a source hands on, and why a line gave nothing |
 //! | [`limits`] | every bound of this crate, with unit and reason |
+//! | [`source`] | a notation and a log type each: bytes to records |
 //! | [`category`] | what one flow is by its shape alone |
 //! | [`packed`] | compact bytes for what waits: numbers, addresses, uids, text |
 //! | [`flow`] | a flow and what application logs say about it, packed into buckets by client |
@@ -31,4 +32,5 @@ pub mod pair;
 pub mod record;
 pub mod score;
 pub mod severity;
+pub mod source;
 pub mod stats;

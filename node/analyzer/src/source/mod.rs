@@ -1,0 +1,324 @@
+//! Logs as bytes to records: one file a log type, one file a notation.
+//!
+//! ```text
+//! bytes -> Reader (format by content, lines) -> tsv | json | array -> conn, dns, tls ... -> Sink
+//! ```
+//!
+//! A [`Reader`] takes a file in blocks of any size. A [`Cutter`] cuts a file that lies in memory into
+//! [`Piece`]s that can be read at the same time; together they give what one reader would.
+//! Every record is handed to the [`Sink`] or counted in the [`FileTally`] under a [`Skip`].
+
+mod array;
+mod capture_loss;
+mod conn;
+mod cut;
+mod dhcp;
+mod dns;
+mod files;
+mod http;
+mod json;
+mod kind;
+mod notice;
+mod row;
+mod tally;
+mod text;
+mod tls;
+mod tsv;
+mod x509;
+
+#[cfg(test)]
+mod tests;
+
+pub use cut::{Cutter, Piece};
+pub use tally::FileTally;
+
+use array::{Element, Elements};
+use kind::Content;
+use memchr::memchr;
+use tally::Format;
+use text::is_binary;
+use tsv::{Header, Splits};
+
+use crate::limits::{LINE_BYTES_MAX, UNDECIDED_BYTES_MAX};
+use crate::record::{Sink, Skip};
+
+/// Bytes that decide whether a file is text: a byte order mark and the longest magic number.
+const PROBE_BYTES: usize = 7;
+
+/// How the bytes that follow are read.
+#[derive(Clone, Debug)]
+enum Mode {
+    /// At the file's first byte.
+    Start,
+    /// Lines so far told nothing; so many bytes were looked at.
+    Undecided(usize),
+    /// Under Zeek's header.
+    Tsv(Header),
+    /// An object a line, of this content unless an object says otherwise.
+    Json(Content),
+    /// An array over the whole file; the content once an element told it.
+    Array(Elements, Option<Content>),
+    /// Not read.
+    Foreign(Format),
+}
+
+/// Reads one file, given in blocks.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    hint: Option<Content>,
+    mode: Mode,
+    tally: FileTally,
+    /// The content counted last: records of one kind follow each other.
+    counted: Option<Content>,
+    /// The beginning of a line whose end is in a later block, at most the longest line.
+    begun: Vec<u8>,
+    /// The line in hand is longer than that; its rest is passed over.
+    too_long: bool,
+    splits: Splits,
+}
+
+impl Reader {
+    /// A reader for a file of this name. The name helps where JSON does not say which log it is, and
+    /// tells logs of open connections; nothing else depends on it.
+    #[must_use]
+    pub fn new(file_name: &str) -> Self {
+        Self::at(Mode::Start, Content::hinted(file_name))
+    }
+
+    fn at(mode: Mode, hint: Option<Content>) -> Self {
+        Self {
+            hint,
+            mode,
+            tally: FileTally::default(),
+            counted: None,
+            begun: Vec::new(),
+            too_long: false,
+            splits: Splits::default(),
+        }
+    }
+
+    /// Whether the rest of the file need not be read: it is of no format of ours.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self.mode, Mode::Foreign(_))
+    }
+
+    /// Reads the next bytes of the file. What comes out does not depend on how it is cut into blocks.
+    pub fn feed(&mut self, block: &[u8], sink: &mut impl Sink) {
+        if !matches!(self.mode, Mode::Start) {
+            self.text(block, sink);
+        } else if self.begun.is_empty() && block.len() >= PROBE_BYTES {
+            self.start(block, sink);
+        } else {
+            self.begun.extend_from_slice(block);
+            if self.begun.len() >= PROBE_BYTES {
+                let first = std::mem::take(&mut self.begun);
+                self.start(&first, sink);
+            }
+        }
+    }
+
+    /// Reads a last line without line end, and gives the numbers.
+    pub fn finish(mut self, sink: &mut impl Sink) -> FileTally {
+        if matches!(self.mode, Mode::Start) {
+            let first = std::mem::take(&mut self.begun);
+            self.start(&first, sink);
+        }
+        if let Mode::Array(mut elements, content) = self.mode.clone() {
+            elements.finish(|element| self.element(element, content, false, sink));
+        }
+        let last = std::mem::take(&mut self.begun);
+        if self.too_long {
+            self.count_too_long();
+        } else {
+            self.line(&last, false, sink);
+        }
+        let nothing = match self.mode {
+            Mode::Undecided(0) => Some(Format::Empty),
+            Mode::Undecided(_) => Some(Format::Unknown),
+            Mode::Array(..) if self.tally.formats.is_empty() => Some(Format::Unknown),
+            Mode::Foreign(format) => Some(format),
+            _ => None,
+        };
+        if let Some(format) = nothing {
+            self.tally = FileTally { formats: [format].into(), ..FileTally::default() };
+        }
+        self.tally
+    }
+
+    fn start(&mut self, block: &[u8], sink: &mut impl Sink) {
+        let block = block.strip_prefix(b"\xef\xbb\xbf").unwrap_or(block);
+        self.mode = match block {
+            // Both byte orders, microseconds and nanoseconds:
+            // <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-06.html>.
+            [0xa1, 0xb2, 0xc3, 0xd4, ..]
+            | [0xd4, 0xc3, 0xb2, 0xa1, ..]
+            | [0xa1, 0xb2, 0x3c, 0x4d, ..]
+            | [0x4d, 0x3c, 0xb2, 0xa1, ..] => Mode::Foreign(Format::Pcap),
+            // <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-05.html>, section 4.1.
+            [0x0a, 0x0d, 0x0d, 0x0a, ..] => Mode::Foreign(Format::Pcapng),
+            [b'[', ..] => Mode::Array(Elements::default(), None),
+            _ => Mode::Undecided(0),
+        };
+        self.text(block, sink);
+    }
+
+    fn text(&mut self, block: &[u8], sink: &mut impl Sink) {
+        match &mut self.mode {
+            Mode::Foreign(_) => {}
+            Mode::Array(elements, content) => {
+                let (mut elements, content) = (std::mem::take(elements), *content);
+                elements.feed(block, |element| self.element(element, content, true, sink));
+                if let Mode::Array(place, _) = &mut self.mode {
+                    *place = elements;
+                }
+            }
+            _ => self.lines(block, sink),
+        }
+    }
+
+    fn lines(&mut self, mut block: &[u8], sink: &mut impl Sink) {
+        if !self.begun.is_empty() || self.too_long {
+            let end = memchr(b'\n', block);
+            self.keep(&block[..end.unwrap_or(block.len())]);
+            let Some(end) = end else { return };
+            block = &block[end + 1..];
+            let mut line = std::mem::take(&mut self.begun);
+            if std::mem::take(&mut self.too_long) {
+                self.count_too_long();
+            } else {
+                self.line(&line, true, sink);
+            }
+            line.clear();
+            self.begun = line;
+        }
+        while let Some(end) = memchr(b'\n', block) {
+            self.line(&block[..end], true, sink);
+            block = &block[end + 1..];
+        }
+        self.keep(block);
+    }
+
+    /// Keeps the beginning of a line, unless it is too long already.
+    fn keep(&mut self, part: &[u8]) {
+        if self.begun.len() + part.len() > LINE_BYTES_MAX {
+            self.too_long = true;
+            self.begun.clear();
+        } else if !self.too_long {
+            self.begun.extend_from_slice(part);
+        }
+    }
+
+    /// One line without its line end; `whole` unless the file ended in it.
+    #[inline]
+    fn line(&mut self, line: &[u8], whole: bool, sink: &mut impl Sink) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            return;
+        }
+        if line.len() > LINE_BYTES_MAX {
+            return self.count_too_long();
+        }
+        match &mut self.mode {
+            Mode::Tsv(header) if line[0] == b'#' => {
+                header.directive(line, self.hint);
+                let content = header.content();
+                self.count_content(content);
+            }
+            Mode::Tsv(header) => {
+                self.tally.records += 1;
+                if let Err(reason) = header.row(line, whole, &mut self.splits, sink) {
+                    self.tally.skip(reason, 1);
+                }
+            }
+            Mode::Json(content) => {
+                let content = *content;
+                self.object(line, content, whole, sink);
+            }
+            Mode::Undecided(bytes) => {
+                let bytes = *bytes + line.len() + 1;
+                self.undecided(line, bytes, whole, sink);
+            }
+            Mode::Start | Mode::Array(..) | Mode::Foreign(_) => {}
+        }
+    }
+
+    /// A line of a file that has not shown what it is.
+    fn undecided(&mut self, line: &[u8], bytes: usize, whole: bool, sink: &mut impl Sink) {
+        if Header::begins(line) {
+            self.mode = Mode::Tsv(Header::default());
+            return self.line(line, whole, sink);
+        }
+        if line[0] == b'{'
+            && let Some(content) = json::recognise(line, self.hint)
+        {
+            // What came before was no row without its header, but no JSON.
+            if let Some(count) = self.tally.skipped.remove(&Skip::NoHeader) {
+                self.tally.skip(Skip::BadJson, count);
+            }
+            self.mode = Mode::Json(content);
+            return self.object(line, content, whole, sink);
+        }
+        self.tally.records += 1;
+        self.tally.skip(if is_binary(line) { Skip::Binary } else { Skip::NoHeader }, 1);
+        self.mode = if bytes > UNDECIDED_BYTES_MAX {
+            Mode::Foreign(Format::Unknown)
+        } else {
+            Mode::Undecided(bytes)
+        };
+    }
+
+    fn object(&mut self, text: &[u8], content: Content, whole: bool, sink: &mut impl Sink) {
+        self.tally.records += 1;
+        let (content, result) = json::read(text, content, self.hint, whole, sink);
+        self.count_content(Some(content));
+        if let Err(reason) = result {
+            self.tally.skip(reason, 1);
+        }
+    }
+
+    /// An element of the array over the whole file.
+    fn element(
+        &mut self,
+        element: Element<'_>,
+        known: Option<Content>,
+        whole: bool,
+        sink: &mut impl Sink,
+    ) {
+        let Element::Text(text) = element else { return self.count_too_long() };
+        // The content may have become known since this block began.
+        let known = match &self.mode {
+            Mode::Array(_, content) => content.or(known),
+            _ => known,
+        };
+        let content = known.or_else(|| json::recognise(text, self.hint));
+        match (content, &mut self.mode) {
+            (Some(content), mode) => {
+                if let Mode::Array(_, place) = mode {
+                    *place = Some(content);
+                }
+                self.object(text, content, whole, sink);
+            }
+            (None, _) => {
+                self.tally.records += 1;
+                self.tally.skip(if is_binary(text) { Skip::Binary } else { Skip::BadJson }, 1);
+            }
+        }
+    }
+
+    fn count_content(&mut self, content: Option<Content>) {
+        if content != self.counted {
+            self.counted = content;
+            self.tally.formats.extend(content.map(Format::Zeek));
+        }
+    }
+
+    fn count_too_long(&mut self) {
+        self.tally.records += 1;
+        self.tally.skip(Skip::LineTooLong, 1);
+        if let Mode::Undecided(_) = self.mode {
+            // Longer than all that may be undecided.
+            self.mode = Mode::Foreign(Format::Unknown);
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Zeek's own notation: a header that names the columns, then a line a record.
+//! Form: <https://docs.zeek.org/en/master/log-formats.html>.
+//!
+//! This is the path that must be fast: separators are found eight bytes at a time, a line is split
+//! once, and only the columns that a reader asks for are looked at. Nothing is allocated a row.
+
+use std::sync::Arc;
+
+use memchr::memchr_iter;
+
+use super::kind::{Content, Log, WANTED_MAX, same_name};
+use super::row::Row;
+use super::text::is_binary;
+use crate::limits::{COLUMNS_MAX, HEADER_BYTES_MAX, LIST_ITEMS_MAX};
+use crate::record::{Sink, Skip};
+
+/// The position of a column that the header does not name.
+const ABSENT: u16 = u16::MAX;
+
+const _: () = assert!(COLUMNS_MAX < ABSENT as usize);
+
+/// How values are written, as header lines say.
+#[derive(Clone, Debug)]
+struct Notation {
+    separator: u8,
+    set_separator: u8,
+    empty: Vec<u8>,
+    unset: Vec<u8>,
+}
+
+impl Default for Notation {
+    fn default() -> Self {
+        Self {
+            separator: b'\t',
+            set_separator: b',',
+            empty: b"(empty)".to_vec(),
+            unset: b"-".to_vec(),
+        }
+    }
+}
+
+/// A header in force: where the wanted columns stand.
+#[derive(Debug)]
+struct Table {
+    content: Content,
+    notation: Notation,
+    columns: usize,
+    /// The last column carries label columns glued on with blanks (`tunnel_parents   label`), as some
+    /// labelling tools write them.
+    glued: bool,
+    positions: [u16; WANTED_MAX],
+}
+
+/// The header lines read so far, and the table that the last `#fields` line made of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Header {
+    notation: Notation,
+    path: Option<Content>,
+    table: Option<Arc<Table>>,
+}
+
+impl Header {
+    /// Whether a line can begin a log: the directives that Zeek writes first.
+    pub(super) fn begins(line: &[u8]) -> bool {
+        [&b"#separator"[..], b"#fields", b"#path"].iter().any(|start| line.starts_with(start))
+    }
+
+    /// What the rows under this header are.
+    pub(super) fn content(&self) -> Option<Content> {
+        self.table.as_ref().map(|table| table.content)
+    }
+
+    /// Takes a line that begins with `#`. Comments and directives that we do not use change nothing.
+    pub(super) fn directive(&mut self, line: &[u8], hint: Option<Content>) {
+        if let Some(value) = line.strip_prefix(b"#separator ") {
+            // The first line of a log: what an earlier one in the same file said is over.
+            *self = Self::default();
+            self.notation.separator = single(value).unwrap_or(b'\t');
+            return;
+        }
+        let separator = self.notation.separator;
+        let Some(at) = memchr::memchr(separator, line) else { return };
+        let (name, value) = (&line[..at], &line[at + 1..]);
+        match name {
+            b"#set_separator" => self.notation.set_separator = single(value).unwrap_or(b','),
+            b"#empty_field" => self.notation.empty = unescaped(value),
+            b"#unset_field" => self.notation.unset = unescaped(value),
+            b"#path" => self.path = Some(Content::named(&String::from_utf8_lossy(value))),
+            b"#fields" => {
+                self.table = self.table(value, hint).map(Arc::new);
+                self.path = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn table(&self, names: &[u8], hint: Option<Content>) -> Option<Table> {
+        let names = std::str::from_utf8(names).ok()?;
+        if names.len() > HEADER_BYTES_MAX || !self.notation.separator.is_ascii() {
+            return None;
+        }
+        let mut columns: Vec<&str> = names.split(char::from(self.notation.separator)).collect();
+        if columns.len() > COLUMNS_MAX {
+            return None;
+        }
+        let last = columns.last_mut()?;
+        let glued = last.contains(' ');
+        *last = last.split(' ').next().unwrap_or("");
+        let guessed = || Content::guessed(&columns, hint).unwrap_or(Content::Unused(None));
+        let content = self.path.unwrap_or_else(guessed).opened_by(hint);
+        let mut positions = [ABSENT; WANTED_MAX];
+        if let Content::Read(log) = content {
+            for (position, wanted) in positions.iter_mut().zip(log.kind.columns()) {
+                let found = columns.iter().position(|column| same_name(column, wanted));
+                *position = found.and_then(|at| u16::try_from(at).ok()).unwrap_or(ABSENT);
+            }
+        }
+        let notation = self.notation.clone();
+        Some(Table { content, notation, columns: columns.len(), glued, positions })
+    }
+
+    /// Reads a row; `whole` unless it is the last line of a file and has no line end.
+    pub(super) fn row(
+        &self,
+        line: &[u8],
+        whole: bool,
+        splits: &mut Splits,
+        sink: &mut impl Sink,
+    ) -> Result<(), Skip> {
+        let Some(table) = &self.table else {
+            return Err(if is_binary(line) { Skip::Binary } else { Skip::NoHeader });
+        };
+        let Content::Read(log) = table.content else { return Err(Skip::UnusedLog) };
+        table.row(log, line, whole, splits, sink)
+    }
+}
+
+impl Table {
+    fn row(
+        &self,
+        log: Log,
+        line: &[u8],
+        whole: bool,
+        splits: &mut Splits,
+        sink: &mut impl Sink,
+    ) -> Result<(), Skip> {
+        let separators = splits.find(line, self.notation.separator);
+        if separators + 1 != self.columns {
+            let cut = !whole && separators + 1 < self.columns;
+            return Err(match (is_binary(line), cut) {
+                (true, _) => Skip::Binary,
+                (false, true) => Skip::CutOff,
+                (false, false) => Skip::ColumnCount,
+            });
+        }
+        log.read(&TsvRow { table: self, line, starts: &splits.starts }, sink)
+    }
+}
+
+/// The columns of one line: reused, so that a row costs no allocation.
+#[derive(Clone, Debug)]
+pub(super) struct Splits {
+    /// Where each column starts; the one behind the last column is one past the line's end.
+    starts: [u32; COLUMNS_MAX + 1],
+}
+
+impl Default for Splits {
+    fn default() -> Self {
+        Self { starts: [0; COLUMNS_MAX + 1] }
+    }
+}
+
+impl Splits {
+    /// Splits a line and returns how many separators it has; those beyond the most columns are
+    /// counted but not kept. A line is shorter than 4 GiB by its limit.
+    fn find(&mut self, line: &[u8], separator: u8) -> usize {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+        let pattern = ONES * u64::from(separator);
+        let mut found = 0;
+        let mut base = 1_u32;
+        let (words, tail) = line.as_chunks::<8>();
+        for word in words {
+            let word = u64::from_le_bytes(*word) ^ pattern;
+            // The high bit of each byte that is zero, exactly: no carry crosses a byte.
+            let mut hits = !(((word & LOW) + LOW) | word | LOW);
+            while hits != 0 {
+                self.keep(&mut found, base + hits.trailing_zeros() / 8);
+                hits &= hits - 1;
+            }
+            base += 8;
+        }
+        for &byte in tail {
+            if byte == separator {
+                self.keep(&mut found, base);
+            }
+            base += 1;
+        }
+        if let Some(end) = self.starts.get_mut(found + 1) {
+            *end = base;
+        }
+        found
+    }
+
+    #[inline]
+    fn keep(&mut self, found: &mut usize, start: u32) {
+        *found += 1;
+        if let Some(slot) = self.starts.get_mut(*found) {
+            *slot = start;
+        }
+    }
+}
+
+struct TsvRow<'a, 's> {
+    table: &'s Table,
+    line: &'a [u8],
+    starts: &'s [u32; COLUMNS_MAX + 1],
+}
+
+impl<'a> TsvRow<'a, '_> {
+    /// The bytes of a column, unset and empty ones left out.
+    #[inline]
+    fn value(&self, column: usize) -> Option<&'a [u8]> {
+        let position = usize::from(*self.table.positions.get(column)?);
+        if position >= self.table.columns {
+            return None;
+        }
+        let start = usize::try_from(*self.starts.get(position)?).ok()?;
+        let end = usize::try_from(*self.starts.get(position + 1)?).ok()?;
+        let mut value = self.line.get(start..end - 1)?;
+        if self.table.glued && position + 1 == self.table.columns {
+            value = value.split(|byte| *byte == b' ').next().unwrap_or(value);
+        }
+        let notation = &self.table.notation;
+        let absent = value.is_empty() || value == notation.unset || value == notation.empty;
+        (!absent).then_some(value)
+    }
+}
+
+impl<'a> Row<'a> for TsvRow<'a, '_> {
+    #[inline]
+    fn scalar(&self, column: usize) -> Option<&'a [u8]> {
+        self.value(column)
+    }
+
+    #[inline]
+    fn text(&self, column: usize) -> Result<Option<&'a str>, Skip> {
+        self.value(column).map(utf8).transpose()
+    }
+
+    fn each<F>(&self, column: usize, mut take: F) -> Result<(), Skip>
+    where
+        F: FnMut(&'a str) -> Result<(), Skip>,
+    {
+        let Some(list) = self.value(column) else { return Ok(()) };
+        let notation = &self.table.notation;
+        let mut start = 0;
+        let ends = memchr_iter(notation.set_separator, list).chain([list.len()]);
+        for end in ends.take(LIST_ITEMS_MAX) {
+            let item = &list[start..end];
+            if item != notation.unset {
+                take(utf8(item)?)?;
+            }
+            start = end + 1;
+        }
+        Ok(())
+    }
+}
+
+fn utf8(text: &[u8]) -> Result<&str, Skip> {
+    std::str::from_utf8(text).map_err(|_| Skip::Binary)
+}
+
+/// A separator of one byte; longer ones are in no log that we know of, and not supported.
+fn single(text: &[u8]) -> Option<u8> {
+    match unescaped(text)[..] {
+        [byte] => Some(byte),
+        _ => None,
+    }
+}
+
+/// `\x09` to a tab.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        let code = match rest {
+            [b'\\', b'x', high, low, ..] => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match code {
+            Some((high, low)) => {
+                out.push(high << 4 | low);
+                rest = &rest[4..];
+            }
+            None => {
+                out.push(byte);
+                rest = after;
+            }
+        }
+    }
+    out
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
