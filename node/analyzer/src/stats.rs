@@ -224,21 +224,25 @@ pub fn mode(sorted: &[u32]) -> Option<Repeated> {
     distinct(sorted).reduce(|best, next| if next.count > best.count { next } else { best })
 }
 
-/// Non-zero gaps between contacts, seconds, and their spread. `None` below four distinct seconds.
+/// The non-zero gaps between contacts, seconds.
 ///
 /// Contacts in the same second are one knock: retries of a failed connection must not look like a period of a
 /// second.
-pub fn interval_spread(contacts: &[Contact], scratch: &mut Scratch) -> Option<Spread> {
-    let gaps = contacts.windows(2).map(|pair| pair[1].second.abs_diff(pair[0].second));
+pub fn gaps(contacts: &[Contact]) -> impl Iterator<Item = u32> {
+    contacts.windows(2).map(|pair| pair[1].second.abs_diff(pair[0].second)).filter(|gap| *gap > 0)
+}
+
+/// The spread of the gaps, seconds. `None` below four distinct seconds.
+pub fn gap_spread(contacts: &[Contact], scratch: &mut Scratch) -> Option<Spread> {
     scratch.values.clear();
-    scratch.values.extend(gaps.filter(|gap| *gap > 0));
+    scratch.values.extend(gaps(contacts));
     if scratch.values.len() < DISTINCT_SECONDS_MIN - 1 {
         return None;
     }
     spread(&mut scratch.values, &mut scratch.deviations, 1.0)
 }
 
-/// Sizes of the contacts, bytes, and their spread. `None` below three contacts.
+/// The spread of the sizes, IP bytes. `None` below three contacts.
 pub fn size_spread(contacts: &[Contact], scratch: &mut Scratch) -> Option<Spread> {
     if contacts.len() < DISTINCT_SECONDS_MIN - 1 {
         return None;
@@ -246,6 +250,14 @@ pub fn size_spread(contacts: &[Contact], scratch: &mut Scratch) -> Option<Spread
     scratch.values.clear();
     scratch.values.extend(contacts.iter().map(|contact| contact.bytes));
     spread(&mut scratch.values, &mut scratch.deviations, 0.0)
+}
+
+/// The most frequent of some values.
+pub fn most_frequent(values: impl Iterator<Item = u32>, scratch: &mut Scratch) -> Option<Repeated> {
+    scratch.values.clear();
+    scratch.values.extend(values);
+    scratch.values.sort_unstable();
+    mode(&scratch.values)
 }
 
 /// A height of bars, rounded down to a step of the highest, and how many bars have it.
@@ -404,7 +416,7 @@ pub struct Beacon {
     /// Contacts in it.
     pub contacts: usize,
     /// Gaps between contacts, seconds.
-    pub intervals: Spread,
+    pub gaps: Spread,
     /// IP bytes from the source a contact.
     pub sizes: Spread,
     /// Bars of the window.
@@ -421,18 +433,18 @@ pub fn beacon(window: Window, contacts: &[Contact], scratch: &mut Scratch) -> Op
     if contacts.len() >= STROBE_CONTACTS {
         return None;
     }
-    let intervals = interval_spread(contacts, scratch)?;
+    let gaps = gap_spread(contacts, scratch)?;
     let sizes = size_spread(contacts, scratch)?;
     let mut histogram = [0; BARS];
     window.histogram(contacts, &mut histogram);
     let bars = bars(&histogram, LEVEL_BARS_MIN, scratch)?;
     let ends = [contacts.first()?.second, contacts.last()?.second];
     let duration = duration(window, ends, bars, [DURATION_BARS_MIN, RUN_IDEAL])?;
-    let scores = [intervals.score_milli, sizes.score_milli, duration.score_milli, bars.score_milli];
+    let scores = [gaps.score_milli, sizes.score_milli, duration.score_milli, bars.score_milli];
     Some(Beacon {
         window,
         contacts: contacts.len(),
-        intervals,
+        gaps,
         sizes,
         bars,
         duration,

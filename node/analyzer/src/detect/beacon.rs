@@ -10,7 +10,7 @@
 use flowlore_common::label::{Behaviour, Severity};
 
 use super::{Evidence, Hit, infrastructure, words};
-use crate::pair::{Group, Grouping, Surroundings};
+use crate::pair::{Contact, Group, Grouping, Surroundings};
 use crate::score::{self, BEACON_STEPS};
 use crate::stats::{self, BARS, Beacon, Scratch, Spread};
 
@@ -22,17 +22,18 @@ const PART_MIN_MILLI: u16 = 500;
 
 /// The gravest window's hit, if any window reaches the base of the bucket.
 pub fn detect(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -> Option<Hit> {
-    let beacon = gravest(group, around, scratch)?;
+    let (beacon, contacts) = gravest(group, around, scratch)?;
     let mut evidence = Vec::with_capacity(8);
-    timing(&beacon, &mut evidence);
-    sizes(&beacon, group, &mut evidence);
+    timing(&beacon, contacts, scratch, &mut evidence);
+    sizes(&beacon, contacts, scratch, &mut evidence);
+    answers(group, &mut evidence);
     ordinary(group, &mut evidence);
     Some(Hit {
         behaviour: behaviour(group),
         base_milli: score::bucket(u64::from(beacon.score_milli), &BEACON_STEPS),
         scores: vec![
             ("beacon_milli", beacon.score_milli),
-            ("beacon_time_milli", beacon.intervals.score_milli),
+            ("beacon_time_milli", beacon.gaps.score_milli),
             ("beacon_size_milli", beacon.sizes.score_milli),
             ("beacon_duration_milli", beacon.duration.score_milli),
             ("beacon_histogram_milli", beacon.bars.score_milli),
@@ -42,22 +43,28 @@ pub fn detect(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -
     })
 }
 
-/// The latest window that reaches the gravest band of all.
-fn gravest(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -> Option<Beacon> {
-    let mut gravest: Option<(Severity, Beacon)> = None;
+/// The latest window that reaches the gravest band of all, with its contacts.
+fn gravest<'a>(
+    group: &Group<'a>,
+    around: &Surroundings,
+    scratch: &mut Scratch,
+) -> Option<(Beacon, &'a [Contact])> {
+    let mut gravest = None;
+    let mut gravest_band = Severity::Info;
     for (window, contacts) in
         stats::windows(group.contacts, around.first_second, around.last_second)
     {
         let Some(beacon) = stats::beacon(window, contacts, scratch) else { continue };
         let band = score::band(score::bucket(u64::from(beacon.score_milli), &BEACON_STEPS));
-        if band > gravest.map_or(Severity::Info, |(band, _)| band) {
-            gravest = Some((band, beacon));
+        if band > gravest_band {
+            gravest_band = band;
+            gravest = Some((beacon, contacts));
         }
         if band >= Severity::High {
             break; // a base score goes no higher, and windows come latest first
         }
     }
-    gravest.map(|(_, beacon)| beacon)
+    gravest
 }
 
 /// Which beacon it is.
@@ -70,86 +77,82 @@ const fn behaviour(group: &Group<'_>) -> Behaviour {
 }
 
 /// When: the period, how well it is kept, and the pauses.
-fn timing(beacon: &Beacon, evidence: &mut Vec<Evidence>) {
-    let gaps = &beacon.intervals;
-    let kept = if gaps.deviation > 0.0 {
-        format!("half of the gaps within {} of that", words::seconds(gaps.deviation))
-    } else {
-        "half of the gaps or more exactly that".to_owned()
+fn timing(
+    beacon: &Beacon,
+    contacts: &[Contact],
+    scratch: &mut Scratch,
+    evidence: &mut Vec<Evidence>,
+) {
+    let gaps = &beacon.gaps;
+    let kept = match stats::most_frequent(stats::gaps(contacts), scratch) {
+        Some(common) if gaps.deviation == 0.0 => format!(
+            "{} of {} gaps exactly that",
+            words::grouped(common.count),
+            words::grouped(stats::gaps(contacts).count() as u64)
+        ),
+        _ => format!("half of the gaps within {} of that", words::seconds(gaps.deviation)),
     };
-    let every = format!("Every {}, {kept}", words::seconds(gaps.median));
-    let (filled, all) = (beacon.bars.filled, BARS as u32);
-    let without_pause = filled == all;
+    let without_pause = beacon.bars.filled as usize == BARS;
+    let pause = if without_pause { ", without a pause" } else { "" };
     evidence.push(fact(
         gaps.score_milli >= PART_MIN_MILLI,
-        "interval_median",
+        "gap_median",
         gaps.median,
         "s",
-        if without_pause { format!("{every}, without a pause.") } else { format!("{every}.") },
+        format!("Every {}, {kept}{pause}.", words::seconds(gaps.median)),
     ));
-    if !without_pause {
-        let bar = words::seconds(f64::from(beacon.window.length_s()) / f64::from(all));
-        evidence.push(fact(
-            beacon.duration.score_milli >= PART_MIN_MILLI,
-            "bars_filled",
-            f64::from(filled),
-            "bars",
-            format!(
-                "Contacts in {filled} of {all} stretches of {bar}, {} in a row.",
-                beacon.bars.longest_run
-            ),
-        ));
+    if without_pause {
+        return;
     }
-    evidence.push(
-        fact(
-            beacon.bars.score_milli >= PART_MIN_MILLI,
-            "contacts",
-            beacon.contacts as f64,
-            "flows",
-            format!(
-                "{} in the window scored.",
-                words::counted(beacon.contacts as u64, "contact", "contacts",)
-            ),
-        )
-        .threshold(stats::DISTINCT_SECONDS_MIN as f64),
-    );
+    let bar_s = f64::from(beacon.window.length_s()) / BARS as f64;
+    evidence.push(fact(
+        beacon.duration.score_milli >= PART_MIN_MILLI,
+        "bars_filled",
+        f64::from(beacon.bars.filled),
+        "bars",
+        format!(
+            "Contacts in {} of {BARS} stretches of {}, {} in a row.",
+            beacon.bars.filled,
+            words::seconds(bar_s.round()),
+            beacon.bars.longest_run
+        ),
+    ));
 }
 
 /// How much each time.
-fn sizes(beacon: &Beacon, group: &Group<'_>, evidence: &mut Vec<Evidence>) {
+fn sizes(
+    beacon: &Beacon,
+    contacts: &[Contact],
+    scratch: &mut Scratch,
+    evidence: &mut Vec<Evidence>,
+) {
     let Spread { median, deviation, score_milli, .. } = beacon.sizes;
-    let out = words::bytes(median as u64);
-    let back = mean(group.totals.bytes_in, group.totals.flows);
-    let sentence = if deviation < 1.0 {
-        format!("Same size each time: {out} out (median), {} in (mean).", words::bytes(back))
-    } else {
-        format!(
-            "{out} out (median), half of the sizes within {} of that; {} in (mean).",
-            words::bytes(deviation as u64),
-            words::bytes(back)
-        )
+    let all = contacts.len() as u64;
+    let common = stats::most_frequent(contacts.iter().map(|contact| contact.bytes), scratch);
+    let sentence = match common {
+        Some(common) if common.count == all => {
+            format!("Same size each time: {} out.", words::bytes(u64::from(common.value)))
+        }
+        Some(common) if common.count * 2 > all => format!(
+            "{} out in {} of {} contacts.",
+            words::bytes(u64::from(common.value)),
+            words::grouped(common.count),
+            words::grouped(all)
+        ),
+        _ => format!(
+            "{} out (median), half of the sizes within {} of that.",
+            words::bytes(median as u64),
+            words::bytes(deviation as u64)
+        ),
     };
     evidence.push(fact(score_milli >= PART_MIN_MILLI, "size_median", median, "bytes", sentence));
-    if back >= BULK_BYTES_MIN {
-        evidence.push(
-            Evidence::against(
-                "bytes_in_mean",
-                back as f64,
-                "bytes",
-                format!(
-                    "{} come back a contact: updates, feeds and media look like this, orders rarely.",
-                    words::bytes(back)
-                ),
-            )
-            .threshold(BULK_BYTES_MIN as f64),
-        );
-    }
 }
 
-/// What else would look the same.
-fn ordinary(group: &Group<'_>, evidence: &mut Vec<Evidence>) {
+/// What comes back.
+fn answers(group: &Group<'_>, evidence: &mut Vec<Evidence>) {
     let totals = &group.totals;
-    if totals.flows > 0 && totals.unanswered == totals.flows {
+    let Some(back) = totals.bytes_in.checked_div(totals.flows) else { return };
+    if totals.unanswered == totals.flows {
         evidence.push(Evidence::against(
             "unanswered",
             totals.unanswered as f64,
@@ -158,7 +161,26 @@ fn ordinary(group: &Group<'_>, evidence: &mut Vec<Evidence>) {
              for one."
                 .to_owned(),
         ));
+    } else if back >= BULK_BYTES_MIN {
+        let sentence = format!(
+            "{} come back a contact: updates, feeds and media look like this, orders rarely.",
+            words::bytes(back)
+        );
+        evidence.push(
+            Evidence::against("bytes_in_mean", back as f64, "bytes", sentence)
+                .threshold(BULK_BYTES_MIN as f64),
+        );
+    } else {
+        let sentence = format!("Little comes back: {} a contact.", words::bytes(back));
+        evidence.push(
+            Evidence::supporting("bytes_in_mean", back as f64, "bytes", sentence)
+                .threshold(BULK_BYTES_MIN as f64),
+        );
     }
+}
+
+/// What else would look the same.
+fn ordinary(group: &Group<'_>, evidence: &mut Vec<Evidence>) {
     if let Some(service) = infrastructure::expected(group.transport, group.port) {
         evidence.push(Evidence::against(
             "service_port",
@@ -213,12 +235,4 @@ fn fact(
     sentence: String,
 ) -> Evidence {
     Evidence { measure, value, unit, threshold: None, supports, sentence }
-}
-
-/// Rounded down; 0 without anything to divide by.
-const fn mean(sum: u64, count: u64) -> u64 {
-    match sum.checked_div(count) {
-        Some(mean) => mean,
-        None => 0,
-    }
 }
