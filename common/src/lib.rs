@@ -19,6 +19,7 @@
 //! | [`invite`] | how an org comes in |
 //! | [`credential`] | how people are known to their org's node |
 //! | [`answer`] | what a look-up says: `flowlore.answer.v1` |
+//! | `wire` | between wire messages and these types (feature `wire`: node and client only) |
 pub mod answer;
 pub mod block;
 pub mod canon;
@@ -34,3 +35,5 @@ pub mod roster;
 pub mod sign;
 pub mod suffixes;
 pub mod time;
+#[cfg(feature = "wire")]
+pub mod wire;
