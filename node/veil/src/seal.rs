@@ -68,3 +68,29 @@ impl Seal {
         XChaCha20Poly1305::new(Key::from_slice(self.key.as_slice()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flowlore_common::label::Purpose;
+
+    use super::*;
+    use crate::oprf::Y;
+
+    /// FLP1's vectors of the two keys: `Y` as in `token/tests.rs`, purpose flagged, org id 01*32.
+    #[test]
+    fn keys_are_those_of_the_specification() {
+        let mut output = [0; 64];
+        let y = "93b33b02a7aea53ac1837533d9ff9acc213fa409924f952692a38a2bfd6accf5f466a8367996d59f8e8b03145cbfc539689da529450e3950c6b16e18d80952ec";
+        hex::decode_to_slice(y, &mut output).unwrap();
+        let secret = Secret::derive(&Y::from_bytes(output), 7, Purpose::Flagged);
+        let (token, org) = (Token([0; 32]), OrgId([1; 32]));
+        assert_eq!(
+            hex::encode(*Seal::body(&secret, &token, &org, 0).key),
+            "cdea9a6fd2d32b57efda41683a891d02b7295cf27550b3af5ed65834d06fe5c2"
+        );
+        assert_eq!(
+            hex::encode(*Seal::note(&secret, &token, &org).key),
+            "187720604bfad7946134155d397e8c946eb44aa37d7d5289c69ed798a313cf86"
+        );
+    }
+}

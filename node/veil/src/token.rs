@@ -272,3 +272,6 @@ fn name_cipher(a_0: &Scalar) -> ChaCha20Poly1305 {
     let key = Zeroizing::new(b3kdf(NAME_CONTEXT, a_0.as_bytes()));
     ChaCha20Poly1305::new(Key::from_slice(key.as_slice()))
 }
+
+#[cfg(test)]
+mod tests;
