@@ -14,23 +14,39 @@
 //! | [`flow`] | a flow and what application logs say about it, packed into buckets by client |
 //! | [`direction`] | inside, outside, and which way a flow went |
 //! | [`naming`] | the destination's name: SNI, QUIC, Host, else what this client was told |
+//! | [`community`] | Community ID of a flow |
 //! | [`intake`] | takes records in any order; keeps what settling needs |
 //! | [`pair`] | the contacts of a source with one destination |
 //! | [`stats`] | how regular a series of contacts is |
 //! | [`score`] | measured values to a threat score |
 //! | [`detect`] | a group in, hits out: one file a behaviour |
 //! | [`severity`] | a hit in its surroundings: how grave, how sure, what to do |
+//! | [`inventory`] | machines by lease and asset file |
+//! | [`history`] | what was here before this input |
+//! | [`options`] | what a person may choose about an analysis |
+//! | [`settle`] | buckets to groups, counts and candidates |
+//! | [`coverage`] | how much of the traffic the input shows |
+//! | [`incident`] | candidates to findings, findings to incidents, their ids |
+//! | [`report`] | the whole answer, as JSON and as text |
 pub mod category;
+pub mod community;
+pub mod coverage;
 pub mod detect;
 pub mod direction;
 pub mod flow;
+pub mod history;
+pub mod incident;
 pub mod intake;
+pub mod inventory;
 pub mod limits;
 pub mod naming;
+pub mod options;
 pub mod packed;
 pub mod pair;
 pub mod record;
+pub mod report;
 pub mod score;
+pub mod settle;
 pub mod severity;
 pub mod source;
 pub mod stats;

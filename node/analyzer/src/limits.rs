@@ -55,8 +55,8 @@ pub const CONVERSATIONS_DEFAULT: usize = 100;
 /// Destinations listed: those of findings first, then by flows. A report is read by people; the rest
 /// is counted.
 pub const DESTINATIONS_MAX: usize = 1_000;
-/// Flows that a finding points to by uid; the rest is counted.
-pub const PIVOT_UIDS_MAX: usize = 20;
+/// Flows that a finding points to by uid and Community ID; the rest is counted.
+pub const PIVOT_FLOWS_MAX: usize = 20;
 /// Addresses listed for a destination; the lowest.
 pub const ADDRESSES_MAX: usize = 16;
 /// Actions of an incident.
@@ -72,3 +72,5 @@ pub const EMPTY_HOURS_MAX: usize = 168;
 pub const ASSETS_MAX: usize = 1_000_000;
 /// Destinations that a history remembers; the ones not seen for longest go first.
 pub const HISTORY_DESTINATIONS_MAX: usize = 2_000_000;
+/// Hosts that a history remembers for a destination: enough to say whether a visitor is a usual one.
+pub const HISTORY_HOSTS_MAX: usize = 8;

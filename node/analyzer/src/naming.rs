@@ -141,13 +141,19 @@ impl Answers {
         self.rows.push((client, address, time_us, name));
     }
 
-    /// Answers of one instant are put in the order of their names, so that the choice among them
-    /// does not depend on who came first.
-    pub(crate) fn sort(&mut self, names: &[Box<str>]) {
-        self.rows.sort_unstable_by(|a, b| {
-            let name = |row: &(_, _, _, u32)| &names[row.3 as usize];
-            (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)).then_with(|| name(a).cmp(name(b)))
-        });
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The numbers of all names, to be changed.
+    pub(crate) fn names_mut(&mut self) -> impl Iterator<Item = &mut u32> {
+        self.rows.iter_mut().map(|row| &mut row.3)
+    }
+
+    /// Numbers must be in the order of names by now: of the answers of one instant the last in the
+    /// alphabet is taken, so that the choice does not depend on who came first.
+    pub(crate) fn sort(&mut self) {
+        self.rows.sort_unstable();
     }
 
     /// The last name that `client` was told for `address` up to `start_us`.
@@ -200,14 +206,13 @@ mod tests {
 
     #[test]
     fn the_last_answer_to_this_client_within_a_day_names() {
-        let names: Vec<Box<str>> = ["b.example", "a.example"].map(Box::from).into();
         let (client, other, address) = (Addr(1), Addr(2), Addr(9));
         let mut answers = Answers::default();
-        answers.push(client, address, 300, 1);
+        answers.push(client, address, 300, 2);
         answers.push(client, address, 100, 0);
         answers.push(client, address, 100, 1);
         answers.push(other, address, 350, 0);
-        answers.sort(&names);
+        answers.sort();
         assert_eq!(answers.name(client, address, 99), None);
         assert_eq!(
             answers.name(client, address, 100),

@@ -41,6 +41,12 @@ impl From<Addr> for IpAddr {
     }
 }
 
+impl std::fmt::Display for Addr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        IpAddr::from(*self).fmt(f)
+    }
+}
+
 /// A sensor's name of a connection: up to 20 letters and digits in six bits each, as Zeek makes
 /// them; of anything else a hash, whose text stands in a table beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,101 @@
+//! Community ID, version 1: the same name for a flow in every tool that saw it.
+//!
+//! Formula: the Community ID Flow Hashing specification (corelight/community-id-spec): the base64 of
+//! the SHA-1 over seed, both ends in order, protocol and ports.
+
+use std::net::IpAddr;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sha1::{Digest, Sha1};
+
+use crate::{flow::Flow, packed::Addr};
+
+/// The specification's default.
+const SEED: u16 = 0;
+const ICMP: u8 = 1;
+const ICMP_V6: u8 = 58;
+
+/// ICMP types that answer one another.
+const ICMP_PAIRS: [(u16, u16); 5] = [(0, 8), (9, 10), (13, 14), (15, 16), (17, 18)];
+/// The same of ICMPv6.
+const ICMP_V6_PAIRS: [(u16, u16); 6] =
+    [(128, 129), (130, 131), (133, 134), (135, 136), (139, 140), (144, 145)];
+
+/// The flow's Community ID.
+#[must_use]
+pub fn community_id(flow: &Flow) -> String {
+    let (mut low, mut high) = ((flow.orig, flow.orig_port), (flow.resp, flow.resp_port));
+    let mut one_way = false;
+    if flow.transport == ICMP || flow.transport == ICMP_V6 {
+        // Zeek's ports of ICMP are type and code; the specification's are a type and its answer's.
+        match counterpart(flow.transport, flow.orig_port) {
+            Some(answer) => high.1 = answer,
+            None => one_way = true,
+        }
+    }
+    if !one_way && high < low {
+        std::mem::swap(&mut low, &mut high);
+    }
+    let mut hasher = Sha1::new();
+    hasher.update(SEED.to_be_bytes());
+    update(&mut hasher, low.0);
+    update(&mut hasher, high.0);
+    hasher.update([flow.transport, 0]);
+    if matches!(flow.transport, ICMP | 6 | 17 | ICMP_V6 | 132) {
+        hasher.update(low.1.to_be_bytes());
+        hasher.update(high.1.to_be_bytes());
+    }
+    format!("1:{}", STANDARD.encode(hasher.finalize()))
+}
+
+fn counterpart(transport: u8, kind: u16) -> Option<u16> {
+    let pairs = if transport == ICMP { &ICMP_PAIRS[..] } else { &ICMP_V6_PAIRS[..] };
+    pairs.iter().find_map(|&(ask, answer)| match kind {
+        _ if kind == ask => Some(answer),
+        _ if kind == answer => Some(ask),
+        _ => None,
+    })
+}
+
+fn update(hasher: &mut Sha1, address: Addr) {
+    match IpAddr::from(address) {
+        IpAddr::V4(v4) => hasher.update(v4.octets()),
+        IpAddr::V6(v6) => hasher.update(v6.octets()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(orig: &str, orig_port: u16, resp: &str, resp_port: u16, transport: u8) -> Flow {
+        let addr = |text: &str| Addr::from(text.parse::<IpAddr>().unwrap());
+        Flow {
+            orig: addr(orig),
+            resp: addr(resp),
+            orig_port,
+            resp_port,
+            transport,
+            ..Flow::default()
+        }
+    }
+
+    /// The example of the specification's own text.
+    #[test]
+    fn it_is_that_of_the_specification() {
+        let there = flow("128.232.110.120", 34_855, "66.35.250.204", 80, 6);
+        assert_eq!(community_id(&there), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+        let back = flow("66.35.250.204", 80, "128.232.110.120", 34_855, 6);
+        assert_eq!(community_id(&back), community_id(&there));
+    }
+
+    #[test]
+    fn an_echo_and_its_reply_are_one() {
+        let ask = flow("192.0.2.1", 8, "192.0.2.9", 0, ICMP);
+        let reply = flow("192.0.2.9", 0, "192.0.2.1", 0, ICMP);
+        assert_eq!(community_id(&ask), community_id(&reply));
+        let unreachable = flow("192.0.2.1", 3, "192.0.2.9", 1, ICMP);
+        let other_way = flow("192.0.2.9", 3, "192.0.2.1", 1, ICMP);
+        assert_ne!(community_id(&unreachable), community_id(&other_way));
+    }
+}

@@ -1,0 +1,429 @@
+//! Candidates to findings, findings to incidents, and the ids of both.
+//!
+//! *Finding*: one source, one behaviour, one site (or address without a name), port and transport.
+//! Ten names of one site that tick alike are one finding. *Incident*: findings about one site,
+//! whoever the sources are (forty hosts that poll one vendor), and findings of one source about one
+//! address (a CDN's many sites).
+//!
+//! Ids are 8 hex digits of BLAKE3 over tenant, behaviour, source address, site or address, port,
+//! transport and first day; 16 where two would be equal. With a history the first day is the one
+//! remembered, so an id lasts while its matter goes on, whatever batches the logs come in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flowlore_common::{
+    label::{Behaviour, Direction, Severity},
+    suffixes::Suffixes,
+    time::{Day, Micros},
+};
+
+use crate::{
+    detect::Judged,
+    inventory::{Assets, Criticality, Machine},
+    limits::{ACTIONS_MAX, ADDRESSES_MAX, PIVOT_FLOWS_MAX},
+    options::Options,
+    packed::Addr,
+    pair::{Group, Surroundings},
+    report::model::{ActionEntry, EvidenceEntry, Finding, FindingDestination, Incident, Pivots},
+    settle::{Candidate, Part, Where},
+    severity,
+};
+
+/// What judging and grouping need to know beside the candidates.
+pub(crate) struct Context<'a> {
+    pub(crate) part: &'a Part,
+    pub(crate) options: &'a Options,
+    /// The same for all candidates but for counts and asset.
+    pub(crate) around: Surroundings,
+    /// Start of the first flow.
+    pub(crate) first_us: i64,
+    /// End of the last flow.
+    pub(crate) last_us: i64,
+}
+
+impl Context<'_> {
+    fn assets(&self) -> &Assets {
+        &self.options.assets
+    }
+
+    fn around(&self, candidate: &Candidate) -> Surroundings {
+        let destination = match &candidate.destination {
+            Where::Name(name) => self.part.named.get(name),
+            Where::Address(address) => self.part.addressed.get(address),
+        };
+        let inside = if candidate.direction == Direction::Inbound {
+            candidate.address
+        } else {
+            candidate.source
+        };
+        let asset = self.assets().find(inside, self.leased_name(inside));
+        let first_seen_days = self.options.history.as_ref().map(|history| {
+            let known = history.destination(&candidate.destination.to_string());
+            let first = known.map_or(Micros(candidate.totals.first_us).day(), |known| known.first);
+            u32::from(Micros(self.last_us).day().0.saturating_sub(first.0))
+        });
+        Surroundings {
+            hosts_contacting: destination.map_or(0, |destination| destination.inside_hosts),
+            first_seen_days,
+            critical_asset: asset.is_some_and(|asset| asset.criticality == Criticality::High),
+            ..self.around
+        }
+    }
+
+    fn leased_name(&self, address: Addr) -> Option<&str> {
+        self.part.leases.get(&address).map(|lease| &*lease.name)
+    }
+
+    fn machine(&self, address: Addr) -> Machine {
+        Machine::new(address, self.assets(), self.part.leases.get(&address))
+    }
+}
+
+/// A judged hit of a candidate.
+struct Case<'a> {
+    candidate: &'a Candidate,
+    judged: Judged,
+    alone: bool,
+}
+
+/// What makes a finding one: the inputs of its id but for the day.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    behaviour: Behaviour,
+    source: Addr,
+    place: String,
+    port: u16,
+    transport: u8,
+}
+
+impl Key {
+    fn of(case: &Case<'_>) -> Self {
+        let Candidate { source, ref destination, port, transport, .. } = *case.candidate;
+        let behaviour = case.judged.hit.behaviour;
+        Self { behaviour, source, place: place(destination), port, transport }
+    }
+
+    /// What stands in the history for it.
+    fn text(&self) -> String {
+        let Self { behaviour, source, place, port, transport } = self;
+        format!("{behaviour}|{source}|{place}|{port}|{transport}")
+    }
+}
+
+/// The site of a name, or the name or address itself where it has none.
+fn place(destination: &Where) -> String {
+    match destination {
+        Where::Name(name) => Suffixes::shipped().site(name).unwrap_or(name).to_owned(),
+        Where::Address(address) => address.to_string(),
+    }
+}
+
+/// A finding with what its incident is decided by.
+struct Drafted {
+    key: Key,
+    finding: Finding,
+    first_day: Day,
+    alone: bool,
+}
+
+/// Findings and incidents, gravest first both, and what the history is to remember of them.
+pub(crate) struct Found {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) incidents: Vec<Incident>,
+    /// What each finding is about, and since when.
+    pub(crate) matters: Vec<(String, Day)>,
+}
+
+/// Judges candidates and puts together what belongs together.
+pub(crate) fn find(context: &Context<'_>) -> Found {
+    let external = context.part.inside.is_empty();
+    let candidates = context.part.candidates.iter();
+    let scored = candidates.filter(|one| external || one.direction != Direction::External);
+    let mut cases: BTreeMap<Key, Vec<Case<'_>>> = BTreeMap::new();
+    for candidate in scored {
+        for case in judge(context, candidate) {
+            cases.entry(Key::of(&case)).or_default().push(case);
+        }
+    }
+    let mut drafts: Vec<Drafted> =
+        cases.into_iter().map(|(key, cases)| draft(context, key, cases)).collect();
+    name_findings(&mut drafts);
+    drafts.sort_by(|a, b| by_gravity(&a.finding, &b.finding));
+    let incidents = incidents(&mut drafts, context);
+    let matters = drafts.iter().map(|draft| (draft.key.text(), draft.first_day)).collect();
+    let findings = drafts.into_iter().map(|draft| draft.finding).collect();
+    Found { findings, incidents, matters }
+}
+
+/// The order of the report: severity, confidence, newest last activity, id.
+fn by_gravity(a: &Finding, b: &Finding) -> std::cmp::Ordering {
+    (b.severity, b.confidence, b.last, &a.id).cmp(&(a.severity, a.confidence, a.last, &b.id))
+}
+
+fn judge<'a>(context: &Context<'_>, candidate: &'a Candidate) -> impl Iterator<Item = Case<'a>> {
+    let around = context.around(candidate);
+    let group = Group {
+        grouping: candidate.grouping,
+        source: candidate.source.into(),
+        host: match &candidate.destination {
+            Where::Name(name) => Some(name),
+            Where::Address(_) => None,
+        },
+        address: candidate.address.into(),
+        port: candidate.port,
+        transport: candidate.transport,
+        direction: candidate.direction,
+        contacts: &[],
+        totals: candidate.totals.clone(),
+        hints: candidate.hints.clone(),
+    };
+    let alone = around.hosts_contacting == 1 && around.inside_hosts > 1;
+    let judged =
+        candidate.hits.iter().map(move |hit| severity::judge(hit.clone(), &group, &around));
+    // Info means that there is nothing to report.
+    let kept = judged.filter(|judged| judged.severity > Severity::Info);
+    kept.map(move |judged| Case { candidate, judged, alone })
+}
+
+/// One finding of all the names of a site that do the same. The gravest speaks; sums are of all.
+fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case<'_>>) -> Drafted {
+    cases.sort_by(|a, b| {
+        let rank = |case: &Case<'_>| (case.judged.severity, case.judged.threat_milli);
+        let flows = |case: &Case<'_>| case.candidate.totals.flows;
+        (rank(b), flows(b)).cmp(&(rank(a), flows(a))).then_with(|| {
+            let rest = |case: &Case<'_>| (case.candidate.grouping, case.candidate.direction);
+            (&a.candidate.destination, rest(a)).cmp(&(&b.candidate.destination, rest(b)))
+        })
+    });
+    let all = || cases.iter().map(|case| case.candidate);
+    let sum = |value: fn(&Candidate) -> u64| all().map(value).fold(0, u64::saturating_add);
+    let first_us = all().map(|one| one.totals.first_us).min().unwrap_or_default();
+    let last_us = all().map(|one| one.totals.last_us).max().unwrap_or_default();
+    let addresses: BTreeSet<Addr> = all().flat_map(|one| one.addresses.iter().copied()).collect();
+    let names: BTreeSet<&str> = all().filter_map(|one| name_of(&one.destination)).collect();
+    let Case { candidate, judged, alone } = &cases[0];
+    let flows = sum(|one| one.totals.flows);
+    let host = name_of(&candidate.destination);
+    let finding = Finding {
+        id: String::new(),
+        incident: String::new(),
+        behaviour: key.behaviour,
+        severity: judged.severity,
+        confidence: judged.confidence,
+        source: context.machine(candidate.source),
+        destination: FindingDestination {
+            host: host.map(str::to_owned),
+            names: if names.len() > 1 {
+                names.into_iter().map(str::to_owned).collect()
+            } else {
+                Vec::new()
+            },
+            address: candidate.address.into(),
+            addresses_seen: addresses.into_iter().take(ADDRESSES_MAX).map(Into::into).collect(),
+            port: candidate.port,
+            transport: transport_name(candidate.transport),
+            site: host.and_then(|name| Suffixes::shipped().site(name)).map(str::to_owned),
+            named_by: candidate.named_by.name(),
+        },
+        direction: candidate.direction,
+        first: Micros(first_us),
+        last: Micros(last_us),
+        ongoing: all().any(|one| goes_on(one, context.last_us)),
+        flows,
+        bytes_out: sum(|one| one.totals.bytes_out),
+        bytes_in: sum(|one| one.totals.bytes_in),
+        packets_out: sum(|one| one.totals.packets_out),
+        packets_in: sum(|one| one.totals.packets_in),
+        scores: judged.hit.scores.iter().copied().collect(),
+        evidence: judged.hit.evidence.iter().map(evidence).collect(),
+        submission: None,
+        attack: key.behaviour.techniques(),
+        pivot: pivots(candidate, flows),
+        crowd: None,
+        actions: judged.actions.iter().map(action).collect(),
+        limits: judged.hit.limits.clone(),
+    };
+    let day = Micros(first_us).day();
+    let history = context.options.history.as_ref();
+    let known = history.and_then(|history| history.finding(&key.text()));
+    let first_day = known.map_or(day, |known| known.min(day));
+    Drafted { finding, first_day, alone: *alone, key }
+}
+
+fn name_of(destination: &Where) -> Option<&str> {
+    match destination {
+        Where::Name(name) => Some(name),
+        Where::Address(_) => None,
+    }
+}
+
+/// Open, or due again only after the data end: within two of its usual gaps.
+fn goes_on(candidate: &Candidate, end_us: i64) -> bool {
+    let patience = i64::try_from(candidate.gap_us.saturating_mul(2)).unwrap_or(i64::MAX);
+    candidate.totals.open > 0 || candidate.totals.last_us.saturating_add(patience) >= end_us
+}
+
+fn pivots(candidate: &Candidate, flows: u64) -> Pivots {
+    let listed = candidate.pivots.len().min(PIVOT_FLOWS_MAX);
+    let uids = candidate.pivots.iter().map(|pivot| pivot.uid.clone());
+    Pivots {
+        flow_uids: uids.filter(|uid| !uid.is_empty()).collect(),
+        community_ids: candidate.pivots.iter().map(|pivot| pivot.community_id.clone()).collect(),
+        more: flows.saturating_sub(listed as u64),
+    }
+}
+
+fn evidence(evidence: &crate::detect::Evidence) -> EvidenceEntry {
+    let crate::detect::Evidence { measure, value, unit, threshold, supports, sentence } =
+        evidence.clone();
+    EvidenceEntry { measure, value, unit, threshold, supports, sentence }
+}
+
+fn action(action: &crate::detect::Action) -> ActionEntry {
+    let crate::detect::Action { code, target, sentence } = action.clone();
+    ActionEntry { code, target, sentence }
+}
+
+/// `tcp`, `udp`, `icmp`, or the number.
+pub(crate) fn transport_name(transport: u8) -> String {
+    match transport {
+        6 => "tcp".to_owned(),
+        17 => "udp".to_owned(),
+        1 | 58 => "icmp".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Gives ids: short ones where they differ.
+fn short_ids<T>(items: &mut [T], hash: impl Fn(&T) -> blake3::Hash, set: impl Fn(&mut T, String)) {
+    let hashes: Vec<String> = items.iter().map(|item| hash(item).to_hex().to_string()).collect();
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    hashes.iter().for_each(|hash| *counts.entry(&hash[..8]).or_default() += 1);
+    for (item, hash) in items.iter_mut().zip(&hashes) {
+        let digits = if counts[&hash[..8]] > 1 { 16 } else { 8 };
+        set(item, hash[..digits].to_owned());
+    }
+}
+
+fn name_findings(drafts: &mut [Drafted]) {
+    let hash = |draft: &Drafted| id_hash("finding", &draft.key.text(), draft.first_day);
+    short_ids(drafts, hash, |draft, id| draft.finding.id = id);
+}
+
+fn id_hash(what: &str, key: &str, day: Day) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new_derive_key("flowlore report ids v1");
+    // The tenant comes first; there is none yet.
+    hasher.update(format!("|{what}|{key}|{day}").as_bytes());
+    hasher.finalize()
+}
+
+/// Puts findings together by site, and by source and address; names and orders the incidents.
+fn incidents(drafts: &mut [Drafted], context: &Context<'_>) -> Vec<Incident> {
+    let groups = group(drafts);
+    let mut incidents: Vec<(Incident, Vec<usize>, String, Day)> = groups
+        .into_iter()
+        .map(|members| {
+            let incident = incident(drafts, &members, context);
+            // Findings come gravest first, but the place must not change with gravity.
+            let place = members.iter().map(|&at| subject(&drafts[at])).min().unwrap_or_default();
+            let day = members.iter().map(|&at| drafts[at].first_day).min().unwrap_or_default();
+            (incident, members, place, day)
+        })
+        .collect();
+    let hash = |one: &(Incident, Vec<usize>, String, Day)| id_hash("incident", &one.2, one.3);
+    short_ids(&mut incidents, hash, |one, id| one.0.id = id);
+    for (incident, members, ..) in &incidents {
+        members.iter().for_each(|&at| drafts[at].finding.incident.clone_from(&incident.id));
+    }
+    let mut incidents: Vec<Incident> = incidents.into_iter().map(|one| one.0).collect();
+    incidents.sort_by(|a, b| {
+        (b.severity, b.confidence, b.last, &a.id).cmp(&(a.severity, a.confidence, a.last, &b.id))
+    });
+    incidents
+}
+
+/// What an incident is about: the outside end.
+fn subject(draft: &Drafted) -> String {
+    match draft.finding.direction {
+        Direction::Inbound => draft.key.source.to_string(),
+        _ => draft.key.place.clone(),
+    }
+}
+
+/// Numbers of findings that belong together.
+fn group(drafts: &[Drafted]) -> Vec<Vec<usize>> {
+    let mut leader: Vec<usize> = (0..drafts.len()).collect();
+    let mut first: BTreeMap<(Option<Addr>, String), usize> = BTreeMap::new();
+    for (at, draft) in drafts.iter().enumerate() {
+        let address = draft.finding.destination.address.to_string();
+        for key in [(None, subject(draft)), (Some(draft.key.source), address)] {
+            let other = *first.entry(key).or_insert(at);
+            let (a, b) = (root(&leader, at), root(&leader, other));
+            leader[a.max(b)] = a.min(b);
+        }
+    }
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for at in 0..drafts.len() {
+        groups.entry(root(&leader, at)).or_default().push(at);
+    }
+    groups.into_values().collect()
+}
+
+fn root(leader: &[usize], mut at: usize) -> usize {
+    // Leaders only ever point to lower numbers.
+    while leader[at] != at {
+        at = leader[at];
+    }
+    at
+}
+
+fn incident(drafts: &[Drafted], members: &[usize], context: &Context<'_>) -> Incident {
+    let all = || members.iter().map(|&at| &drafts[at].finding);
+    let gravest = &drafts[members[0]];
+    let hosts: BTreeSet<_> = all().map(|finding| finding.source.address).collect();
+    let destinations: BTreeSet<String> = all()
+        .flat_map(|finding| {
+            let to = &finding.destination;
+            let one = to.host.clone().unwrap_or_else(|| to.address.to_string());
+            to.names.iter().cloned().chain([one])
+        })
+        .collect();
+    let mut seen = BTreeSet::new();
+    let actions = all().flat_map(|finding| finding.actions.iter());
+    let actions = actions.filter(|action| seen.insert((*action).clone())).take(ACTIONS_MAX);
+    let actions = actions.cloned().collect();
+    let ongoing = all().any(|finding| finding.ongoing);
+    let before = Micros(context.first_us).day();
+    let known = members.iter().any(|&at| drafts[at].first_day < before);
+    Incident {
+        id: String::new(),
+        title: title(gravest, hosts.len()),
+        severity: gravest.finding.severity,
+        kind: "threat",
+        confidence: all().map(|finding| finding.confidence).max().unwrap_or_default(),
+        state: match (ongoing, known) {
+            (false, _) => "ended",
+            (true, true) => "ongoing",
+            (true, false) => "new",
+        },
+        hosts: hosts.into_iter().collect(),
+        destinations: destinations.into_iter().collect(),
+        first: all().map(|finding| finding.first).min().unwrap_or_default(),
+        last: all().map(|finding| finding.last).max().unwrap_or_default(),
+        finding_ids: all().map(|finding| finding.id.clone()).collect(),
+        actions,
+        closed_elsewhere: None,
+    }
+}
+
+fn title(gravest: &Drafted, hosts: usize) -> String {
+    let what = gravest.finding.behaviour.title();
+    match (hosts, gravest.finding.direction) {
+        (1, Direction::Outbound) if gravest.alone => {
+            format!("{what}: a destination that only this host uses")
+        }
+        (1, Direction::Inbound) => format!("{what}, from outside"),
+        (1, _) => what.to_owned(),
+        _ => format!("{what}: {hosts} hosts, one destination"),
+    }
+}

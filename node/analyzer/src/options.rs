@@ -1,0 +1,77 @@
+//! What a person may choose about an analysis, and its digest: reports are comparable when it is equal.
+
+use flowlore_common::label::Severity;
+
+use crate::{direction::Home, history::History, inventory::Assets, limits::CONVERSATIONS_DEFAULT};
+
+/// Choices that change what a report says.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What is inside.
+    pub home: Home,
+    /// Findings below it are counted, not listed.
+    pub severity_min: Severity,
+    /// Conversations listed; `None`: all.
+    pub conversations: Option<usize>,
+    /// What the org knows of its machines.
+    pub assets: Assets,
+    /// What was here before.
+    pub history: Option<History>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            home: Home::default(),
+            severity_min: Severity::Medium,
+            conversations: Some(CONVERSATIONS_DEFAULT),
+            assets: Assets::default(),
+            history: None,
+        }
+    }
+}
+
+impl Options {
+    /// Sixteen hex digits over everything that changes a report, the history's content aside.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new_derive_key("flowlore analyze options v1");
+        for net in self.home.nets() {
+            hasher.update(format!("home {net}\n").as_bytes());
+        }
+        hasher.update(format!("severity {}\n", self.severity_min).as_bytes());
+        hasher.update(format!("conversations {:?}\n", self.conversations).as_bytes());
+        hasher.update(format!("history {}\n", self.history.is_some()).as_bytes());
+        self.assets.hash_into(&mut hasher);
+        hasher.finalize().to_hex()[..16].to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_changes_with_each_choice() {
+        let home = |nets: &[&str]| Home::new(nets.iter().map(|net| net.parse().unwrap()).collect());
+        let base = Options::default();
+        let others = [
+            Options { home: home(&["10.0.0.0/8"]), ..base.clone() },
+            Options { severity_min: Severity::Info, ..base.clone() },
+            Options { conversations: None, ..base.clone() },
+            Options { history: Some(History::default()), ..base.clone() },
+            Options {
+                assets: Assets::parse("address,name\n10.0.0.1,a\n").unwrap(),
+                ..base.clone()
+            },
+        ];
+        let mut digests: Vec<String> = others.iter().map(Options::digest).collect();
+        digests.push(base.digest());
+        digests.sort();
+        digests.dedup();
+        assert_eq!(digests.len(), 6);
+        let (a, b) = (home(&["10.0.0.0/8", "192.0.2.0/24"]), home(&["192.0.2.0/24", "10.0.0.0/8"]));
+        let digest = |home| Options { home, ..base.clone() }.digest();
+        assert_eq!(digest(a), digest(b), "the order of networks does not matter");
+    }
+}

@@ -1,0 +1,354 @@
+//! The whole answer: what was read, how well it shows the traffic, what was found, who talked to whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flowlore_common::{
+    label::{Behaviour, Category, Severity},
+    suffixes::Suffixes,
+    time::Micros,
+};
+
+use crate::{
+    coverage::{self, Coverage, Grade},
+    history::History,
+    incident::{self, Context},
+    limits::{DESTINATIONS_MAX, PROBE_PORTS_MAX},
+    options::Options,
+    pair::{Grouping, Surroundings},
+    record::Skip,
+    settle::{Destination, Part, Probes, Row, Settlement, Sums},
+};
+
+pub mod model;
+pub mod text;
+
+pub use model::Report;
+use model::{
+    Conversation, Conversations, DestinationEntry, Finding, Incident, Input, InputFile, List,
+    ProbeDay, RestSums, SCHEMA, Summary, Tool, Verdict,
+};
+
+/// Share of one-sided TCP from which evidence is weak, thousandths; as for poor coverage.
+const WEAK_PERMILLE: u64 = 100;
+
+/// A report, and what a history is to remember of the input.
+#[derive(Debug)]
+pub struct Analysis {
+    /// The answer.
+    pub report: Report,
+    /// With `--history`: it, with this input added.
+    pub history: Option<History>,
+    /// The gravest severity of all incidents, listed or not.
+    pub gravest: Option<Severity>,
+}
+
+impl Analysis {
+    /// Builds the report of settled parts. `files` are the inputs in the order of their numbers,
+    /// with what reading them counted.
+    #[must_use]
+    pub fn new(
+        settlement: &Settlement,
+        mut part: Part,
+        files: Vec<InputFile>,
+        options: &Options,
+    ) -> Self {
+        let seen = &settlement.seen;
+        let (first_us, last_us) = (seen.first_us.unwrap_or(0), seen.last_us.unwrap_or(0));
+        let first_day = Micros(first_us).day();
+        let history_days =
+            options.history.as_ref().map_or(0, |history| history.days_before(first_day));
+        let coverage = coverage::grade(&part.coverage, seen, history_days);
+        let around = Surroundings {
+            inside_hosts: u32::try_from(part.inside.len()).unwrap_or(u32::MAX),
+            history_days,
+            weak_evidence: coverage.one_sided_permille > WEAK_PERMILLE,
+            ..settlement.surroundings()
+        };
+        let found = incident::find(&Context { part: &part, options, around, first_us, last_us });
+        let history =
+            options.history.clone().map(|history| remember(history, &part, &found.matters));
+        let gravest = found.incidents.first().map(|incident| incident.severity);
+        let summary = summarise(&coverage, &found.incidents, &found.findings, options);
+        let (destinations, destinations_rest) = destinations(&part, &found.findings);
+        let listed = |severity: Severity| severity >= options.severity_min;
+        let report = Report {
+            schema: SCHEMA,
+            tool: tool(options),
+            tenant: None,
+            input: Input {
+                files: with_flows(files, &part),
+                flows: part.sums.flows,
+                first: seen.first_us.map(Micros),
+                last: seen.last_us.map(Micros),
+            },
+            coverage,
+            summary,
+            incidents: found.incidents.into_iter().filter(|one| listed(one.severity)).collect(),
+            findings: found.findings.into_iter().filter(|one| listed(one.severity)).collect(),
+            destinations,
+            destinations_rest,
+            categories: categories(&part),
+            inside_hosts: u64::from(around.inside_hosts),
+            unanswered: part.unanswered,
+            inbound_probes: part
+                .probes
+                .iter()
+                .map(|(day, probes)| probe_day(*day, probes))
+                .collect(),
+            conversations: conversations(&mut part),
+        };
+        Self { report, history, gravest }
+    }
+}
+
+impl Report {
+    /// The JSON text, without a line end.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a report has nothing that JSON cannot say")
+    }
+
+    /// A finding a line, each a JSON object.
+    #[must_use]
+    pub fn to_ndjson(&self) -> String {
+        let line = |finding: &Finding| {
+            serde_json::to_string(finding).expect("a finding has nothing that JSON cannot say")
+        };
+        self.findings.iter().map(|finding| line(finding) + "\n").collect()
+    }
+}
+
+fn tool(options: &Options) -> Tool {
+    Tool {
+        version: env!("CARGO_PKG_VERSION"),
+        detectors: vec![
+            Behaviour::C2BeaconHttpTls,
+            Behaviour::C2BeaconIp,
+            Behaviour::C2BeaconProxied,
+            Behaviour::Strobe,
+            Behaviour::LongConnection,
+        ],
+        lists: vec![List {
+            name: "public_suffix_list",
+            hash: blake3::Hash::from_bytes(*Suffixes::shipped().hash()).to_hex()[..16].to_owned(),
+        }],
+        options_digest: options.digest(),
+    }
+}
+
+/// Adds what settling counted to what reading counted.
+fn with_flows(files: Vec<InputFile>, part: &Part) -> Vec<InputFile> {
+    let mut counts = part.files.iter();
+    let with = |mut file: InputFile| {
+        if let Some(counts) = counts.next() {
+            file.flows = counts.flows;
+            if counts.duplicates > 0 {
+                file.skipped.insert(Skip::Duplicate.name(), counts.duplicates);
+            }
+        }
+        file
+    };
+    files.into_iter().map(with).collect()
+}
+
+fn categories(part: &Part) -> BTreeMap<&'static str, u64> {
+    let counts = Category::ALL.iter().map(|&category| (category.name(), part.category(category)));
+    counts.filter(|(_, flows)| *flows > 0).collect()
+}
+
+/// Everything that the input adds to a history.
+fn remember(
+    mut history: History,
+    part: &Part,
+    matters: &[(String, flowlore_common::time::Day)],
+) -> History {
+    let named = part.named.iter().map(|(name, one)| (name.to_string(), one));
+    let addressed = part.addressed.iter().map(|(address, one)| (address.to_string(), one));
+    for (name, one) in named.chain(addressed).filter(|(_, one)| one.inside_hosts > 0) {
+        let (first, last) = (Micros(one.first_us).day(), Micros(one.last_us).day());
+        for host in &one.visitors {
+            history.note_destination(&name, first, last, &host.to_string());
+        }
+    }
+    part.coverage.days().for_each(|day| history.note_day(day));
+    matters.iter().for_each(|(key, day)| history.note_finding(key, *day));
+    history.trim();
+    history
+}
+
+fn summarise(
+    coverage: &Coverage,
+    incidents: &[Incident],
+    findings: &[Finding],
+    options: &Options,
+) -> Summary {
+    let threats = || incidents.iter().filter(|one| one.kind == "threat");
+    let gravest = threats().map(|one| one.severity).max();
+    let action_required = gravest >= Some(Severity::Medium);
+    let verdict = match gravest {
+        Some(Severity::Critical | Severity::High) => Verdict::Malicious,
+        Some(Severity::Medium) => Verdict::Suspicious,
+        _ if coverage.grade == Grade::Poor => Verdict::Inconclusive,
+        _ => Verdict::NoInterestingActivity,
+    };
+    let high_c2 =
+        findings.iter().any(|one| one.behaviour.is_c2() && one.severity >= Severity::High);
+    let outcome = match verdict {
+        Verdict::Malicious if high_c2 => "compromise_likely",
+        Verdict::Malicious | Verdict::Suspicious => "unknown",
+        Verdict::NoInterestingActivity => "none",
+        Verdict::Inconclusive => "unknown",
+    };
+    // Without a finding the confidence is that of the data: good data would have shown the behaviours
+    // that are looked for, not every attack.
+    let confidence = match (gravest, coverage.grade) {
+        (Some(gravest), _) if action_required => {
+            let same = threats().filter(|one| one.severity == gravest);
+            same.map(|one| one.confidence).max().unwrap_or_default()
+        }
+        (_, Grade::Good) => 70,
+        (_, Grade::Partial) => 50,
+        (_, Grade::Poor) => 20,
+    };
+    let mut counts: BTreeMap<&'static str, u64> =
+        Severity::ALL.iter().map(|severity| (severity.name(), 0)).collect();
+    incidents.iter().for_each(|one| *counts.entry(one.severity.name()).or_default() += 1);
+    let below = incidents.iter().filter(|one| one.severity < options.severity_min).count();
+    Summary {
+        verdict,
+        outcome,
+        confidence,
+        confidence_band: band(confidence),
+        action_required,
+        text: headline(verdict, incidents, coverage),
+        incidents: counts,
+        muted: 0,
+        below_threshold: below as u64,
+    }
+}
+
+/// The name of a confidence.
+const fn band(confidence: u8) -> &'static str {
+    match confidence {
+        0..40 => "low",
+        40..65 => "medium",
+        65..85 => "medium_high",
+        _ => "high",
+    }
+}
+
+/// The line that a tired analyst reads first.
+fn headline(verdict: Verdict, incidents: &[Incident], coverage: &Coverage) -> String {
+    let acted: Vec<&Incident> =
+        incidents.iter().filter(|one| one.severity >= Severity::Medium).collect();
+    let hosts: BTreeSet<_> = acted.iter().flat_map(|one| &one.hosts).collect();
+    let counted = |count: usize, one: &str, many: &str| match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {many}"),
+    };
+    match verdict {
+        Verdict::Malicious | Verdict::Suspicious => format!(
+            "ACTION REQUIRED: {} on {}. Nothing else needs a person.",
+            counted(acted.len(), "incident", "incidents"),
+            counted(hosts.len(), "host", "hosts"),
+        ),
+        Verdict::NoInterestingActivity => {
+            format!("NOTHING NEEDS ACTION. Coverage {}.", coverage.grade.name())
+        }
+        Verdict::Inconclusive => {
+            let why = coverage.poor_because();
+            format!("INCONCLUSIVE: {why}; nothing bad in the rest.")
+        }
+    }
+}
+
+fn destinations(part: &Part, findings: &[Finding]) -> (Vec<DestinationEntry>, u64) {
+    let mut assessed: BTreeMap<String, Severity> = BTreeMap::new();
+    for finding in findings {
+        let to = &finding.destination;
+        let one = to.host.clone().unwrap_or_else(|| to.address.to_string());
+        for name in to.names.iter().cloned().chain([one]) {
+            let known = assessed.entry(name).or_insert(finding.severity);
+            *known = finding.severity.max(*known);
+        }
+    }
+    let named = part.named.iter().map(|(name, one)| (name.to_string(), one, "ordinary"));
+    let addressed = part.addressed.iter().map(|(addr, one)| (addr.to_string(), one, "address"));
+    let mut all: Vec<_> = named
+        .chain(addressed)
+        .map(|(name, one, class)| (assessed.get(&name).copied(), one.flows, name, one, class))
+        .collect();
+    all.sort_unstable_by(|a, b| (b.0, b.1, &a.2, a.4).cmp(&(a.0, a.1, &b.2, b.4)));
+    let rest = all.len().saturating_sub(DESTINATIONS_MAX) as u64;
+    all.truncate(DESTINATIONS_MAX);
+    let entry = |(severity, flows, destination, one, class): (
+        Option<Severity>,
+        u64,
+        String,
+        &Destination,
+        &'static str,
+    )| DestinationEntry {
+        destination,
+        categories: one
+            .categories
+            .iter()
+            .filter_map(|&(number, flows)| Some((Category::from_number(number)?.name(), flows)))
+            .collect(),
+        hosts: one.hosts,
+        flows,
+        assessment: match severity {
+            Some(Severity::Critical | Severity::High) => "malicious",
+            Some(Severity::Medium) => "suspicious",
+            _ => "unknown",
+        },
+        role: severity.filter(|severity| *severity >= Severity::High).map(|_| "impact"),
+        class,
+    };
+    (all.into_iter().map(entry).collect(), rest)
+}
+
+fn conversations(part: &mut Part) -> Conversations {
+    let rows = part.top();
+    let mut listed = Sums::default();
+    rows.iter().for_each(|row| listed.add(row.sums));
+    let Sums { flows, bytes_out, bytes_in, packets_out, packets_in } = part.sums.less(listed);
+    Conversations {
+        total: part.conversations,
+        listed: rows.len() as u64,
+        rest: RestSums { flows, bytes_out, bytes_in, packets_out, packets_in },
+        list: rows.into_iter().map(conversation).collect(),
+    }
+}
+
+fn conversation(row: Row) -> Conversation {
+    let Sums { flows, bytes_out, bytes_in, packets_out, packets_in } = row.sums;
+    Conversation {
+        source: row.source.into(),
+        destination: row.destination.to_string(),
+        port: row.port,
+        transport: incident::transport_name(row.transport),
+        direction: row.direction,
+        proxied: row.grouping == Grouping::Proxied,
+        flows,
+        bytes_out,
+        bytes_in,
+        packets_out,
+        packets_in,
+        first: Micros(row.first_us),
+        last: Micros(row.last_us),
+    }
+}
+
+fn probe_day(day: flowlore_common::time::Day, probes: &Probes) -> ProbeDay {
+    let mut ports: Vec<(u64, u16)> =
+        probes.ports.iter().map(|(&port, &count)| (count, port)).collect();
+    ports.sort_unstable_by_key(|&(count, port)| (std::cmp::Reverse(count), port));
+    ProbeDay {
+        day,
+        probes: probes.probes,
+        sources: probes.sources,
+        ports: ports.len() as u64,
+        top_ports: ports.into_iter().take(PROBE_PORTS_MAX).map(|(_, port)| port).collect(),
+        answered: probes.answered,
+    }
+}

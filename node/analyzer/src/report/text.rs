@@ -1,0 +1,3 @@
+//! The report for a person at a terminal.
+
+use super::Report;

@@ -1,0 +1,283 @@
+//! One bucket: its flows decoded, duplicates dropped, each flow given a direction and a name.
+
+use std::{collections::BTreeMap, io};
+
+use flowlore_common::label::Direction;
+use hashbrown::HashTable;
+
+use super::part::Part;
+use crate::{
+    direction::Home,
+    flow::{self, Entry, Flow},
+    intake::Chunks,
+    naming::{Answers, NamedBy},
+    packed::{Addr, Reader, Uid, mix_bytes},
+};
+
+/// Stands for "no name" among name numbers.
+pub(crate) const NO_NAME: u32 = u32::MAX;
+
+/// What was decided about a flow.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    pub(crate) name: u32,
+    pub(crate) named_by: NamedBy,
+    pub(crate) direction: Direction,
+    pub(crate) orig_inside: bool,
+    pub(crate) resp_inside: bool,
+}
+
+/// What an application log says about a connection.
+#[derive(Clone, Copy, Debug)]
+struct App {
+    uid: Uid,
+    by: NamedBy,
+    name: u32,
+    signature: u64,
+    missing_host: bool,
+    mime_mismatch: bool,
+}
+
+/// Something that an application log counts for a flow.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) missing_host: u64,
+    pub(crate) mime_mismatch: u64,
+}
+
+/// A machine as its leases describe it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lease {
+    pub(crate) time_us: i64,
+    pub(crate) name: Box<str>,
+    pub(crate) mac: Box<str>,
+}
+
+/// A decoded bucket. Buffers are used again for the next one.
+#[derive(Default)]
+pub(crate) struct Bucket {
+    pub(crate) flows: Vec<Flow>,
+    /// Beside `flows`.
+    pub(crate) marks: Vec<Mark>,
+    /// In alphabetical order, so that numbers compare like names.
+    pub(crate) names: Vec<Box<str>>,
+    /// Client signatures: (client, signature, flow).
+    pub(crate) signatures: Vec<(Addr, u64, u32)>,
+    /// What HTTP logs count, by flow.
+    pub(crate) facts: BTreeMap<u32, Facts>,
+    pub(crate) leases: Vec<(Addr, Lease)>,
+    odd_uids: BTreeMap<Uid, Box<str>>,
+    apps: Vec<App>,
+    answers: Answers,
+    index: HashTable<u32>,
+    order: Vec<(u64, u32)>,
+}
+
+impl Bucket {
+    fn clear(&mut self) {
+        self.flows.clear();
+        self.marks.clear();
+        self.names.clear();
+        self.signatures.clear();
+        self.facts.clear();
+        self.leases.clear();
+        self.odd_uids.clear();
+        self.apps.clear();
+        self.answers.clear();
+        self.index.clear();
+    }
+
+    /// Decodes chunks, letting go of each when it is done.
+    pub(crate) fn load(&mut self, chunks: Chunks) -> io::Result<()> {
+        self.clear();
+        for chunk in chunks {
+            let mut reader = Reader::new(&chunk);
+            let mut base_us = 0;
+            while let Some(entry) = flow::read(&mut reader, &mut base_us) {
+                self.take(entry);
+            }
+            if !reader.is_empty() {
+                let what = "spilled flows did not come back as they were written";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
+        }
+        self.sort_names();
+        Ok(())
+    }
+
+    fn take(&mut self, entry: Entry<'_>) {
+        match entry {
+            Entry::Flow(flow, text) => {
+                if let Some(text) = text {
+                    self.odd_uids.insert(flow.uid, text.into());
+                }
+                self.flows.push(flow);
+            }
+            Entry::Tls { uid, quic, name, signature } => {
+                let by = if quic { NamedBy::Quic } else { NamedBy::Sni };
+                let name = self.intern(name);
+                let (missing_host, mime_mismatch) = (false, false);
+                self.apps.push(App { uid, by, name, signature, missing_host, mime_mismatch });
+            }
+            Entry::Http { uid, name, connect, missing_host, mime_mismatch, signature } => {
+                let by = if connect { NamedBy::Connect } else { NamedBy::Http };
+                let name = self.intern(name);
+                self.apps.push(App { uid, by, name, signature, missing_host, mime_mismatch });
+            }
+            Entry::Answer { client, address, time_us, name } => {
+                let name = self.intern(name);
+                self.answers.push(client, address, time_us, name);
+            }
+            Entry::Lease { address, time_us, mac, name } => {
+                let lease = Lease { time_us, name: name.into(), mac: mac.into() };
+                self.leases.push((address, lease));
+            }
+        }
+    }
+
+    fn intern(&mut self, name: &str) -> u32 {
+        if name.is_empty() {
+            return NO_NAME;
+        }
+        let Self { names, index, .. } = self;
+        let hash = mix_bytes(name.as_bytes());
+        let entry = index.entry(
+            hash,
+            |&at| &*names[at as usize] == name,
+            |&at| mix_bytes(names[at as usize].as_bytes()),
+        );
+        // A bucket would need a terabyte of names to have 2^32 of them.
+        let next = names.len() as u32;
+        let at = *entry.or_insert(next).get();
+        if at == next {
+            names.push(name.into());
+        }
+        at
+    }
+
+    /// Renumbers names alphabetically, so that no order of arrival is left in them.
+    fn sort_names(&mut self) {
+        let mut order: Vec<u32> = (0..self.names.len() as u32).collect();
+        order.sort_unstable_by(|&a, &b| self.names[a as usize].cmp(&self.names[b as usize]));
+        let mut place = vec![0; order.len()];
+        for (new, &old) in order.iter().enumerate() {
+            place[old as usize] = new as u32;
+        }
+        self.names.sort_unstable();
+        let renumber = |name: &mut u32| {
+            if *name != NO_NAME {
+                *name = place[*name as usize];
+            }
+        };
+        self.apps.iter_mut().for_each(|app| renumber(&mut app.name));
+        self.answers.names_mut().for_each(renumber);
+        self.answers.sort();
+    }
+
+    /// Keeps one record of each flow: the one that ends last, then the finished one, then the
+    /// greatest by all its fields; of equal ones that of the file named first. The others are
+    /// counted for their files.
+    pub(crate) fn drop_duplicates(&mut self, part: &mut Part) {
+        self.order.clear();
+        let hashes = self.flows.iter().map(Flow::identity_hash);
+        self.order.extend(hashes.zip(0..));
+        self.order.sort_unstable();
+        let mut dropped: Vec<u32> = Vec::new();
+        for run in self.order.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
+            let mut same: Vec<u32> = run.iter().map(|&(_, at)| at).collect();
+            let flow = |at: u32| &self.flows[at as usize];
+            same.sort_unstable_by(|&a, &b| {
+                let (a, b) = (flow(a), flow(b));
+                a.identity().cmp(&b.identity()).then_with(|| best_last(a, b))
+            });
+            let pairs = same.windows(2);
+            let worse = pairs.filter(|pair| flow(pair[0]).identity() == flow(pair[1]).identity());
+            dropped.extend(worse.map(|pair| pair[0]));
+        }
+        if !dropped.is_empty() {
+            dropped.sort_unstable();
+            dropped.iter().for_each(|&at| part.count_duplicate(self.flows[at as usize].file));
+            let mut next = dropped.iter().peekable();
+            let mut at = 0;
+            self.flows.retain(|_| {
+                let drop = next.next_if_eq(&&at).is_some();
+                at += 1;
+                !drop
+            });
+        }
+        self.flows.iter().for_each(|flow| part.count_flow(flow.file));
+    }
+
+    /// Gives each flow its direction and name, and collects what logs say about it.
+    pub(crate) fn name(&mut self, home: &Home) {
+        let marks = self.flows.iter().map(|flow| {
+            let orig_inside = home.holds(flow.orig, flow.local_orig);
+            let resp_inside = home.holds(flow.resp, flow.local_resp);
+            let direction = Home::direction(orig_inside, resp_inside);
+            Mark { name: NO_NAME, named_by: NamedBy::None, direction, orig_inside, resp_inside }
+        });
+        self.marks.extend(marks);
+        if !self.apps.is_empty() {
+            self.join_apps();
+        }
+        if self.answers.is_empty() {
+            return;
+        }
+        for (flow, mark) in self.flows.iter().zip(&mut self.marks) {
+            if mark.name == NO_NAME {
+                if let Some(name) = self.answers.name(flow.orig, flow.resp, flow.start_us) {
+                    (mark.name, mark.named_by) = (name, NamedBy::Dns);
+                }
+            }
+        }
+    }
+
+    fn join_apps(&mut self) {
+        let mut by_uid: Vec<(Uid, u32)> = self.flows.iter().map(|flow| flow.uid).zip(0..).collect();
+        by_uid.sort_unstable();
+        let mut said: Vec<(u32, NamedBy, u32)> = Vec::new();
+        for app in self.apps.iter().filter(|app| app.uid != Uid::NONE) {
+            let from = by_uid.partition_point(|(uid, _)| *uid < app.uid);
+            for &(_, at) in by_uid[from..].iter().take_while(|(uid, _)| *uid == app.uid) {
+                if app.name != NO_NAME {
+                    said.push((at, app.by, app.name));
+                }
+                if app.signature != 0 {
+                    self.signatures.push((self.flows[at as usize].orig, app.signature, at));
+                }
+                if app.missing_host || app.mime_mismatch {
+                    let facts = self.facts.entry(at).or_default();
+                    facts.missing_host += u64::from(app.missing_host);
+                    facts.mime_mismatch += u64::from(app.mime_mismatch);
+                }
+            }
+        }
+        said.sort_unstable();
+        for about in said.chunk_by(|a, b| a.0 == b.0) {
+            let (at, by, _) = about[0];
+            let best = about.chunk_by(|a, b| (a.1, a.2) == (b.1, b.2)).filter(|run| run[0].1 == by);
+            // The name said most often; of equals the first in the alphabet.
+            let most = best.max_by_key(|run| (run.len(), std::cmp::Reverse(run[0].2)));
+            if let Some(run) = most {
+                let mark = &mut self.marks[at as usize];
+                (mark.name, mark.named_by) = (run[0].2, by);
+            }
+        }
+    }
+
+    /// The sensor's name of a flow, as its log wrote it.
+    pub(crate) fn uid_text(&self, uid: Uid) -> String {
+        uid.text()
+            .or_else(|| self.odd_uids.get(&uid).map(|text| text.to_string()))
+            .unwrap_or_default()
+    }
+}
+
+/// Orders two records of one flow so that the better one comes last.
+fn best_last(a: &Flow, b: &Flow) -> std::cmp::Ordering {
+    let whole = |flow: &Flow| Flow { file: 0, ..flow.clone() };
+    (a.end_us(), !a.open)
+        .cmp(&(b.end_us(), !b.open))
+        .then_with(|| whole(a).cmp(&whole(b)))
+        .then(b.file.cmp(&a.file))
+}

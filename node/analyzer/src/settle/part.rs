@@ -1,0 +1,359 @@
+//! What settled buckets add up to. Everything here merges in any order: sums, sets, and a top list
+//! under a total order.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use flowlore_common::{
+    label::{Category, Direction},
+    time::Day,
+};
+use hashbrown::{HashMap, HashSet};
+use serde::Serialize;
+
+use super::bucket::Lease;
+use crate::{
+    coverage,
+    detect::Hit,
+    limits::HISTORY_HOSTS_MAX,
+    naming::NamedBy,
+    packed::{Addr, mix},
+    pair::{Grouping, Hints, Totals},
+};
+
+/// Records of one file that became flows, and those that stood elsewhere too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileCounts {
+    pub(crate) flows: u64,
+    pub(crate) duplicates: u64,
+}
+
+/// Sums over flows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Sums {
+    pub(crate) flows: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) packets_out: u64,
+    pub(crate) packets_in: u64,
+}
+
+impl Sums {
+    pub(crate) fn of(totals: &Totals) -> Self {
+        Self {
+            flows: totals.flows,
+            bytes_out: totals.bytes_out,
+            bytes_in: totals.bytes_in,
+            packets_out: totals.packets_out,
+            packets_in: totals.packets_in,
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.flows += other.flows;
+        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
+        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        self.packets_out = self.packets_out.saturating_add(other.packets_out);
+        self.packets_in = self.packets_in.saturating_add(other.packets_in);
+    }
+
+    pub(crate) fn less(self, other: Self) -> Self {
+        Self {
+            flows: self.flows - other.flows,
+            bytes_out: self.bytes_out.saturating_sub(other.bytes_out),
+            bytes_in: self.bytes_in.saturating_sub(other.bytes_in),
+            packets_out: self.packets_out.saturating_sub(other.packets_out),
+            packets_in: self.packets_in.saturating_sub(other.packets_in),
+        }
+    }
+}
+
+/// A destination: a name, or the address of one that has none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Where {
+    Name(Box<str>),
+    Address(Addr),
+}
+
+impl std::fmt::Display for Where {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+/// A conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) source: Addr,
+    pub(crate) destination: Where,
+    pub(crate) port: u16,
+    pub(crate) transport: u8,
+    pub(crate) grouping: Grouping,
+    pub(crate) direction: Direction,
+    pub(crate) sums: Sums,
+    pub(crate) first_us: i64,
+    pub(crate) last_us: i64,
+}
+
+impl Row {
+    fn bytes(&self) -> u64 {
+        self.sums.bytes_out.saturating_add(self.sums.bytes_in)
+    }
+
+    /// Most bytes first; equal ones by who and where.
+    fn before(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |row: &Self| (row.source, row.port, row.transport, row.grouping, row.direction);
+        (Reverse(self.bytes()), &self.destination, key(self)).cmp(&(
+            Reverse(other.bytes()),
+            &other.destination,
+            key(other),
+        ))
+    }
+}
+
+/// The conversations with most bytes.
+#[derive(Debug, Default)]
+struct Top {
+    rows: Vec<Row>,
+    limit: Option<usize>,
+    /// Conversations below this many bytes cannot be among them any more.
+    floor: u64,
+}
+
+impl Top {
+    fn push(&mut self, bytes: u64, row: impl FnOnce() -> Row) {
+        if bytes < self.floor {
+            return;
+        }
+        self.rows.push(row());
+        // Twice the limit, so that sorting is seldom.
+        if self.limit.is_some_and(|limit| self.rows.len() > 2 * limit + 64) {
+            self.trim();
+        }
+    }
+
+    fn trim(&mut self) {
+        self.rows.sort_unstable_by(Row::before);
+        let Some(limit) = self.limit else { return };
+        if self.rows.len() > limit {
+            self.rows.truncate(limit);
+            self.floor = self.rows.last().map_or(0, Row::bytes);
+        }
+    }
+}
+
+/// How other tools find a flow.
+#[derive(Clone, Debug)]
+pub(crate) struct Pivot {
+    /// Empty where the sensor gave none.
+    pub(crate) uid: String,
+    pub(crate) community_id: String,
+}
+
+/// A group in which a detector found something, kept until its surroundings are known.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) hits: Vec<Hit>,
+    pub(crate) grouping: Grouping,
+    pub(crate) source: Addr,
+    pub(crate) destination: Where,
+    /// The one contacted most.
+    pub(crate) address: Addr,
+    /// The lowest ones, ascending.
+    pub(crate) addresses: Vec<Addr>,
+    pub(crate) port: u16,
+    pub(crate) transport: u8,
+    pub(crate) direction: Direction,
+    pub(crate) named_by: NamedBy,
+    pub(crate) totals: Totals,
+    pub(crate) hints: Hints,
+    /// Median gap between contacts, microseconds; to tell whether it goes on at the end of the data.
+    pub(crate) gap_us: u64,
+    /// The first flows.
+    pub(crate) pivots: Vec<Pivot>,
+}
+
+/// Who contacts a destination.
+#[derive(Clone, Debug)]
+pub(crate) struct Destination {
+    pub(crate) hosts: u32,
+    pub(crate) inside_hosts: u32,
+    pub(crate) flows: u64,
+    /// (category's number, flows), ascending; most destinations have one or two.
+    pub(crate) categories: Vec<(u8, u64)>,
+    /// Start of the first flow.
+    pub(crate) first_us: i64,
+    /// End of the last flow.
+    pub(crate) last_us: i64,
+    /// Some of the inside hosts, the ones with the lowest hashes; kept for a history only.
+    pub(crate) visitors: Vec<Addr>,
+}
+
+impl Default for Destination {
+    fn default() -> Self {
+        Self {
+            hosts: 0,
+            inside_hosts: 0,
+            flows: 0,
+            categories: Vec::new(),
+            first_us: i64::MAX,
+            last_us: i64::MIN,
+            visitors: Vec::new(),
+        }
+    }
+}
+
+impl Destination {
+    pub(crate) fn add_category(&mut self, category: u8, flows: u64) {
+        match self.categories.binary_search_by_key(&category, |entry| entry.0) {
+            Ok(at) => self.categories[at].1 += flows,
+            Err(at) => self.categories.insert(at, (category, flows)),
+        }
+    }
+
+    pub(crate) fn visit(&mut self, visitor: Addr) {
+        let hash = |addr: &Addr| (mix(addr.0 as u64, (addr.0 >> 64) as u64), *addr);
+        if let Err(at) = self.visitors.binary_search_by_key(&hash(&visitor), hash) {
+            self.visitors.insert(at, visitor);
+            self.visitors.truncate(HISTORY_HOSTS_MAX);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.first_us = self.first_us.min(other.first_us);
+        self.last_us = self.last_us.max(other.last_us);
+        other.visitors.iter().for_each(|&visitor| self.visit(visitor));
+        self.hosts += other.hosts;
+        self.inside_hosts += other.inside_hosts;
+        self.flows += other.flows;
+        other.categories.iter().for_each(|&(category, flows)| self.add_category(category, flows));
+    }
+}
+
+/// Attempts from outside that got no answer with data, in a day.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Probes {
+    pub(crate) probes: u64,
+    /// Sources live in one bucket each, so their numbers add up.
+    pub(crate) sources: u64,
+    /// Attempts that got a packet back: a refusal or an open port.
+    pub(crate) answered: u64,
+    pub(crate) ports: BTreeMap<u16, u64>,
+}
+
+/// Sums, sets and lists over settled buckets.
+#[derive(Default)]
+pub struct Part {
+    pub(crate) files: Vec<FileCounts>,
+    pub(crate) sums: Sums,
+    /// By the category's number; index 0 is not used.
+    pub(crate) categories: [u64; 30],
+    pub(crate) coverage: coverage::Tally,
+    pub(crate) inside: HashSet<Addr>,
+    pub(crate) named: HashMap<Box<str>, Destination>,
+    pub(crate) addressed: HashMap<Addr, Destination>,
+    pub(crate) probes: BTreeMap<Day, Probes>,
+    pub(crate) candidates: Vec<Candidate>,
+    /// The latest lease of each address.
+    pub(crate) leases: BTreeMap<Addr, Lease>,
+    pub(crate) conversations: u64,
+    /// Outbound flows without a payload byte back.
+    pub(crate) unanswered: u64,
+    top: Top,
+}
+
+impl Part {
+    pub(crate) fn limit_conversations(&mut self, limit: Option<usize>) {
+        self.top.limit = limit;
+    }
+
+    fn file(&mut self, file: u32) -> &mut FileCounts {
+        let at = file as usize;
+        if self.files.len() <= at {
+            self.files.resize(at + 1, FileCounts::default());
+        }
+        &mut self.files[at]
+    }
+
+    pub(crate) fn count_flow(&mut self, file: u32) {
+        self.file(file).flows += 1;
+    }
+
+    pub(crate) fn count_duplicate(&mut self, file: u32) {
+        self.file(file).duplicates += 1;
+    }
+
+    pub(crate) fn converse(&mut self, sums: Sums, row: impl FnOnce() -> Row) {
+        self.conversations += 1;
+        self.sums.add(sums);
+        self.top.push(sums.bytes_out.saturating_add(sums.bytes_in), row);
+    }
+
+    pub(crate) fn add_name(&mut self, name: &str, destination: &Destination) {
+        self.named.entry_ref(name).or_default().merge(destination);
+    }
+
+    pub(crate) fn add_address(&mut self, address: Addr, destination: &Destination) {
+        self.addressed.entry(address).or_default().merge(destination);
+    }
+
+    pub(crate) fn lease(&mut self, address: Addr, lease: Lease) {
+        let known = self.leases.entry(address).or_insert_with(|| lease.clone());
+        if *known < lease {
+            *known = lease;
+        }
+    }
+
+    /// Flows of a category.
+    pub(crate) fn category(&self, category: Category) -> u64 {
+        self.categories[usize::from(category.number())]
+    }
+
+    /// The listed conversations, in the report's order.
+    pub(crate) fn top(&mut self) -> Vec<Row> {
+        self.top.trim();
+        std::mem::take(&mut self.top.rows)
+    }
+
+    /// Puts two parts together.
+    pub fn merge(&mut self, other: Self) {
+        if self.top.limit.is_none() {
+            self.top.limit = other.top.limit;
+        }
+        for (file, counts) in (0..).zip(other.files) {
+            let mine = self.file(file);
+            mine.flows += counts.flows;
+            mine.duplicates += counts.duplicates;
+        }
+        self.sums.add(other.sums);
+        for (mine, theirs) in self.categories.iter_mut().zip(other.categories) {
+            *mine += theirs;
+        }
+        self.coverage.merge(other.coverage);
+        self.inside.extend(other.inside);
+        for (name, destination) in other.named {
+            self.named.entry(name).or_default().merge(&destination);
+        }
+        for (address, destination) in other.addressed {
+            self.addressed.entry(address).or_default().merge(&destination);
+        }
+        for (day, probes) in other.probes {
+            let mine = self.probes.entry(day).or_default();
+            mine.probes += probes.probes;
+            mine.sources += probes.sources;
+            mine.answered += probes.answered;
+            for (port, count) in probes.ports {
+                *mine.ports.entry(port).or_default() += count;
+            }
+        }
+        self.candidates.extend(other.candidates);
+        other.leases.into_iter().for_each(|(address, lease)| self.lease(address, lease));
+        self.conversations += other.conversations;
+        self.unanswered += other.unanswered;
+        for row in other.top.rows {
+            self.top.push(row.bytes(), || row);
+        }
+    }
+}
