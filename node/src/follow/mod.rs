@@ -1,0 +1,154 @@
+//! From paths to records: finds files, opens, maps and decompresses them, and reads them on threads.
+//!
+//! ```text
+//! paths -> find (files in order, each once) -> queue (pieces of maps, whole streams) -> threads -> sinks
+//! ```
+//!
+//! | module | owns |
+//! |---|---|
+//! | `find` | paths, folders and links to a sorted list of files |
+//! | `map` | a file as bytes: the one `unsafe` of the project |
+//! | `unpack` | compressed files and pipes as blocks |
+//! | `queue` | which thread reads what next |
+//!
+//! What comes out does not depend on threads, pieces or the order of paths: files are numbered in the
+//! order of their paths, their numbers add up in any order, and so must what the sinks keep.
+
+mod find;
+mod map;
+mod queue;
+mod unpack;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
+
+use flowlore_analyzer::record::FileSink;
+use flowlore_analyzer::source::FileTally;
+
+use crate::limits::{INPUT_FILES_MAX, PIECE_BYTES, READERS_MAX};
+use queue::{Outcomes, Queue};
+
+/// How input is read. Nothing here changes what comes out.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Threads that read.
+    pub threads: NonZeroUsize,
+    /// Bytes of a plain file that a thread reads at a time.
+    pub piece_bytes: usize,
+}
+
+impl Default for Options {
+    /// A thread a core.
+    fn default() -> Self {
+        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self { threads, piece_bytes: PIECE_BYTES }
+    }
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRead {
+    /// Its path as found, `-` for standard input.
+    pub path: String,
+    /// What became of its records.
+    pub tally: FileTally,
+    /// What a person should know: why it was not read, or not to its end. A sentence without a stop.
+    pub note: Option<String>,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Followed<S> {
+    /// The files, in the order of their paths. The place of a file is the number that sinks were told.
+    pub files: Vec<FileRead>,
+    /// What a person should know about paths that gave no file: seen twice, hidden, not a file.
+    pub notes: Vec<String>,
+    /// The sinks of the threads.
+    pub sinks: Vec<S>,
+}
+
+/// Why nothing can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// A path that was named cannot be opened.
+    #[error("{}: cannot be read: {reason}", path.display())]
+    Unreadable {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The system's word.
+        reason: io::Error,
+    },
+    /// All that was named are packet captures.
+    #[error("{path}: format {format}: not read by this version; give it the logs that Zeek makes of it")]
+    CaptureOnly {
+        /// The first of them.
+        path: String,
+        /// `pcap` or `pcapng`.
+        format: String,
+    },
+    /// More files than one analysis takes.
+    #[error("more than {INPUT_FILES_MAX} files: name fewer folders at a time")]
+    TooManyFiles,
+    /// A thread ended early. A bug: inputs, however broken, are counted.
+    #[error("a thread that reads input ended early; please report this")]
+    Thread,
+}
+
+/// Reads all files under the paths, each once, into sinks that `make` gives, one a thread.
+///
+/// # Errors
+/// When a named path cannot be opened, or nothing but packet captures is there. What is wrong inside a
+/// file, and a file in a folder that cannot be opened, is said in the file's entry.
+pub fn read<S: FileSink + Send>(
+    paths: &[PathBuf],
+    options: &Options,
+    make: impl Fn() -> S,
+) -> Result<Followed<S>, FollowError> {
+    let found = find::files(paths)?;
+    let queue = Mutex::new(Queue::new(&found.inputs, options.piece_bytes));
+    let threads = options.threads.get().min(READERS_MAX);
+    let sinks: Vec<S> = (0..threads).map(|_| make()).collect();
+    let ended: Vec<_> = thread::scope(|scope| {
+        let spawn = |sink| scope.spawn(|| queue::work(&queue, sink));
+        let running: Vec<_> = sinks.into_iter().map(spawn).collect();
+        running.into_iter().map(thread::ScopedJoinHandle::join).collect()
+    });
+    let (mut sinks, mut outcomes) = (Vec::new(), Outcomes::default());
+    for result in ended {
+        let (sink, part) = result.map_err(|_| FollowError::Thread)?;
+        sinks.push(sink);
+        outcomes.merge(part);
+    }
+    let mut files = Vec::new();
+    for (index, input) in found.inputs.iter().enumerate() {
+        let (tally, note) = outcomes.take(index);
+        if let (true, Some(reason)) = (input.named, outcomes.unopened(index)) {
+            return Err(FollowError::Unreadable { path: input.path.clone(), reason });
+        }
+        files.push(FileRead { path: shown(&input.path), tally, note });
+    }
+    refuse_captures_alone(&files)?;
+    Ok(Followed { files, notes: found.notes, sinks })
+}
+
+fn refuse_captures_alone(files: &[FileRead]) -> Result<(), FollowError> {
+    let mut captures = files.iter().filter(|file| file.tally.is_capture());
+    let useful = files.iter().any(|file| !file.tally.is_capture() && !file.tally.is_unknown());
+    match captures.next() {
+        Some(capture) if !useful => Err(FollowError::CaptureOnly {
+            path: capture.path.clone(),
+            format: capture.tally.format(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
