@@ -22,10 +22,12 @@ use crate::{
 };
 
 mod bucket;
+mod contacted;
 mod fold;
 mod part;
 
 pub(crate) use bucket::Lease;
+pub use contacted::Contacted;
 pub use part::Part;
 pub(crate) use part::{Candidate, Destination, Probes, Row, Sums, Where};
 
