@@ -268,6 +268,33 @@ impl UnverifiedBlock {
         &self.bytes
     }
 
+    /// The purpose byte: of labels, else 0.
+    #[must_use]
+    pub fn purpose(&self) -> u8 {
+        self.bytes[SIGNED_HEADER_BYTES]
+    }
+
+    /// The items in their order.
+    pub fn items(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.items.iter().map(|&(offset, length)| {
+            let offset = usize::try_from(offset).expect("an offset within a block fits");
+            &self.bytes[offset..offset + usize::from(length)]
+        })
+    }
+
+    /// One item, if there are so many.
+    #[must_use]
+    pub fn item(&self, index: usize) -> Option<&[u8]> {
+        let &(offset, length) = self.items.get(index)?;
+        self.bytes.get(usize::try_from(offset).ok()?..)?.get(..usize::from(length))
+    }
+
+    /// Where each item lies in [`Self::bytes`]: offset and length.
+    #[must_use]
+    pub fn places(&self) -> &[(u32, u16)] {
+        &self.items
+    }
+
     /// Checks the signature.
     ///
     /// # Errors
@@ -286,48 +313,18 @@ pub struct SignedBlock {
 }
 
 impl SignedBlock {
-    /// The header.
-    #[must_use]
-    pub const fn header(&self) -> &Header {
-        &self.block.signed.header
-    }
-
-    /// Header and signature.
-    #[must_use]
-    pub const fn signed_header(&self) -> &SignedHeader {
-        &self.block.signed
-    }
-
     /// Its name.
     #[must_use]
     pub const fn id(&self) -> BlockId {
         self.id
     }
+}
 
-    /// The bytes, as they are stored and sent.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.block.bytes
-    }
+impl std::ops::Deref for SignedBlock {
+    type Target = UnverifiedBlock;
 
-    /// The purpose byte: of labels, else 0.
-    #[must_use]
-    pub fn purpose(&self) -> u8 {
-        self.block.bytes[SIGNED_HEADER_BYTES]
-    }
-
-    /// The items in their order.
-    pub fn items(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.block.items.iter().map(|&(offset, length)| {
-            let offset = usize::try_from(offset).expect("an offset within a block fits");
-            &self.block.bytes[offset..offset + usize::from(length)]
-        })
-    }
-
-    /// Where each item lies in [`Self::bytes`]: offset and length.
-    #[must_use]
-    pub fn places(&self) -> &[(u32, u16)] {
-        &self.block.items
+    fn deref(&self) -> &UnverifiedBlock {
+        &self.block
     }
 }
 

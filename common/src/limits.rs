@@ -16,9 +16,8 @@ pub const BLOCK_ITEMS_MAX: usize = 256;
 pub const BLOCK_PAYLOAD_BYTES_MAX: usize = 256 << 10;
 /// Most bytes of a block: header, signature, payload.
 pub const BLOCK_BYTES_MAX: usize = BLOCK_PAYLOAD_BYTES_MAX + 284;
-/// Most bytes of a token record: 6 of header, 16 commitments of 32, a length, a sealed name of 336.
-/// Today's largest has 5 commitments.
-pub const RECORD_BYTES_MAX: usize = 6 + 16 * 32 + 2 + 336;
+/// Most bytes of a token record: 6 of header, 5 commitments of 32, a length, a sealed name of 336.
+pub const RECORD_BYTES_MAX: usize = 6 + 5 * 32 + 2 + 336;
 
 /// Most bytes of a roster document: a whole table of the most members, generously; half of what a
 /// node may be made to hold by one unchecked message on a link that may stream it in parts.

@@ -1,0 +1,115 @@
+//! What the ledger keeps: the log, which is the truth, and the state, which can be rebuilt from it.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`row`] | what is kept of blocks, tokens, labels and feeds |
+//! | [`segment`] | the log: append-only files, every entry with its hash |
+//! | [`keys`] | every key and value byte of the state |
+//! | [`memory`] | the state in memory: tests and simulations |
+//! | [`sled`] | the state on disk |
+
+pub mod keys;
+pub mod memory;
+pub mod row;
+pub mod segment;
+pub mod sled;
+
+use flowlore_common::block::Feed;
+use flowlore_common::ids::{BlockId, OrgId, Token};
+
+use row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, TokenRow};
+
+/// Why the state could not be read or written. The log is untouched: rebuild.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The engine failed: a full disk, a damaged file, a panic inside of it.
+    #[error("the state could not be read or written: {0}")]
+    Engine(String),
+    /// A row is not what was written: damage that the engine did not notice.
+    #[error("a row of the state is damaged ({0}); it will be rebuilt from the log")]
+    Damaged(&'static str),
+}
+
+/// Everything that one block, document or proof changes: applied whole or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The log up to here is in the state.
+    pub folded: LogEnd,
+    /// A roster document with its version.
+    pub document: Option<(u32, Vec<u8>)>,
+    /// Feeds' heads; `None`: the feed is gone.
+    pub feeds: Vec<(Feed, Option<FeedRow>)>,
+    /// A fork's proof.
+    pub fork: Option<(Feed, ForkProof)>,
+    /// Blocks by feed and height; `None`: cut off. With their ids, so that both can be removed.
+    pub blocks: Vec<(Feed, u64, BlockId, Option<BlockRow>)>,
+    /// New token records.
+    pub tokens: Vec<(Token, TokenRow)>,
+    /// Labels; `None`: none is left.
+    pub labels: Vec<(Token, OrgId, Option<LabelRow>)>,
+}
+
+/// What is asked of an engine. Every list is ascending by its key.
+pub trait Store: Send + Sync {
+    /// How far the log is in the state.
+    ///
+    /// # Errors
+    /// See [`StoreError`], here and below.
+    fn folded(&self) -> Result<LogEnd, StoreError>;
+    /// All roster documents by version.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn documents(&self) -> Result<Vec<Vec<u8>>, StoreError>;
+    /// All feeds.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn feeds(&self) -> Result<Vec<(Feed, FeedRow)>, StoreError>;
+    /// All forks' proofs.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn forks(&self) -> Result<Vec<(Feed, ForkProof)>, StoreError>;
+    /// The block at a height.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn block(&self, feed: &Feed, height: u64) -> Result<Option<BlockRow>, StoreError>;
+    /// Where a block stands.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn place_of(&self, id: &BlockId) -> Result<Option<(Feed, u64)>, StoreError>;
+    /// A token's record.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn token(&self, token: &Token) -> Result<Option<TokenRow>, StoreError>;
+    /// An org's label of a token.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn label(&self, token: &Token, org: &OrgId) -> Result<Option<LabelRow>, StoreError>;
+    /// All labels of a token.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn labels(&self, token: &Token) -> Result<Vec<(OrgId, LabelRow)>, StoreError>;
+    /// Shows every label, for the state digest.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn each_label(&self, see: &mut dyn FnMut(&Token, &OrgId, &LabelRow)) -> Result<(), StoreError>;
+    /// Applies changes whole or not at all. They may be lost by a crash before [`Self::flush`], in
+    /// the order in which they came.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn apply(&self, changes: &Changes) -> Result<(), StoreError>;
+    /// Waits until all is on disk.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn flush(&self) -> Result<(), StoreError>;
+}

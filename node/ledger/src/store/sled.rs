@@ -1,0 +1,187 @@
+//! The state on disk, in sled: the one file that knows it. Beta software that has lost data, so
+//! nothing here is the only copy, and opening it is an attempt.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use flowlore_common::block::Feed;
+use flowlore_common::canon::{Malformed, Reader};
+use flowlore_common::ids::{BlockId, OrgId, Token};
+
+use super::keys::{self, Row, Table, block_key, feed_key, key, parse_feed};
+use super::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, TokenRow};
+use super::{Changes, Store, StoreError};
+use crate::limits::SLED_CACHE_BYTES;
+
+/// How often sled writes by itself, milliseconds: what a crash costs is replayed from the log.
+const FLUSH_EVERY_MS: u64 = 1_000;
+
+/// A sled tree.
+#[derive(Debug)]
+pub struct SledStore(sled::Db);
+
+impl SledStore {
+    /// Opens or creates a folder, and reads from it to see that it answers.
+    ///
+    /// # Errors
+    /// [`StoreError`]: set the folder aside and rebuild.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let config = sled::Config::new()
+            .path(folder)
+            .cache_capacity(SLED_CACHE_BYTES)
+            .mode(sled::Mode::HighThroughput)
+            .flush_every_ms(Some(FLUSH_EVERY_MS));
+        // sled panics on some damaged files instead of giving an error.
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        let store = match opened {
+            Ok(opened) => Self(opened?),
+            Err(_) => return Err(StoreError::Engine("sled panicked while opening".to_owned())),
+        };
+        let probed = catch_unwind(AssertUnwindSafe(|| {
+            store.folded()?;
+            store.documents()?;
+            store.feeds()?;
+            store.forks().map(|_| ())
+        }));
+        match probed {
+            Ok(probed) => probed.map(|()| store),
+            Err(_) => Err(StoreError::Engine("sled panicked while reading".to_owned())),
+        }
+    }
+
+    fn get<R: Row>(&self, key: &[u8], what: &'static str) -> Result<Option<R>, StoreError> {
+        let value = self.0.get(key)?;
+        value.map(|bytes| R::parse(&bytes).map_err(damaged(what))).transpose()
+    }
+
+    /// Reads all rows of a prefix; `read` gets the key after the table's byte.
+    fn scan<T>(
+        &self,
+        prefix: &[u8],
+        what: &'static str,
+        mut read: impl FnMut(&mut Reader<'_>, &[u8]) -> Result<T, Malformed>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut rows = Vec::new();
+        for entry in self.0.scan_prefix(prefix) {
+            let (key, value) = entry?;
+            let mut reader = Reader::new(&key);
+            let row = reader.u8().and_then(|_| {
+                let row = read(&mut reader, &value)?;
+                reader.finish()?;
+                Ok(row)
+            });
+            rows.push(row.map_err(damaged(what))?);
+        }
+        Ok(rows)
+    }
+}
+
+impl Store for SledStore {
+    fn folded(&self) -> Result<LogEnd, StoreError> {
+        Ok(self.get(keys::META, "log end")?.unwrap_or_default())
+    }
+
+    fn documents(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut expected = 0;
+        self.scan(&[Table::Roster as u8], "roster document", |key, value| {
+            if key.u32()? != expected {
+                return Err(key.error("a version is missing"));
+            }
+            expected += 1;
+            Ok(value.to_vec())
+        })
+    }
+
+    fn feeds(&self) -> Result<Vec<(Feed, FeedRow)>, StoreError> {
+        self.scan(&[Table::Feed as u8], "feed", |key, value| {
+            Ok((parse_feed(key)?, FeedRow::parse(value)?))
+        })
+    }
+
+    fn forks(&self) -> Result<Vec<(Feed, ForkProof)>, StoreError> {
+        self.scan(&[Table::Fork as u8], "fork proof", |key, value| {
+            let feed = parse_feed(key)?;
+            Ok((feed, ForkProof::parse(value).ok_or_else(|| key.error("no fork proof"))?))
+        })
+    }
+
+    fn block(&self, feed: &Feed, height: u64) -> Result<Option<BlockRow>, StoreError> {
+        self.get(&block_key(feed, height), "block")
+    }
+
+    fn place_of(&self, id: &BlockId) -> Result<Option<(Feed, u64)>, StoreError> {
+        self.get(&key(Table::Id, &[&id.0]), "block id")
+    }
+
+    fn token(&self, token: &Token) -> Result<Option<TokenRow>, StoreError> {
+        self.get(&key(Table::Token, &[&token.0]), "token")
+    }
+
+    fn label(&self, token: &Token, org: &OrgId) -> Result<Option<LabelRow>, StoreError> {
+        self.get(&key(Table::Label, &[&token.0, &org.0]), "label")
+    }
+
+    fn labels(&self, token: &Token) -> Result<Vec<(OrgId, LabelRow)>, StoreError> {
+        self.scan(&key(Table::Label, &[&token.0]), "label", |key, value| {
+            key.take(token.0.len())?;
+            Ok((OrgId(key.array()?), LabelRow::parse(value)?))
+        })
+    }
+
+    fn each_label(&self, see: &mut dyn FnMut(&Token, &OrgId, &LabelRow)) -> Result<(), StoreError> {
+        let rows = self.scan(&[Table::Label as u8], "label", |key, value| {
+            let (token, org) = (Token(key.array()?), OrgId(key.array()?));
+            see(&token, &org, &LabelRow::parse(value)?);
+            Ok(())
+        });
+        rows.map(|_| ())
+    }
+
+    fn apply(&self, changes: &Changes) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        batch.insert(keys::META, changes.folded.bytes());
+        if let Some((version, bytes)) = &changes.document {
+            batch.insert(key(Table::Roster, &[&version.to_be_bytes()]), bytes.as_slice());
+        }
+        if let Some((feed, proof)) = &changes.fork {
+            batch.insert(feed_key(Table::Fork, feed), &proof.encode()[..]);
+        }
+        for (feed, row) in &changes.feeds {
+            set(&mut batch, feed_key(Table::Feed, feed), row.as_ref());
+        }
+        for (feed, height, id, row) in &changes.blocks {
+            set(&mut batch, block_key(feed, *height), row.as_ref());
+            let place = row.map(|_| (*feed, *height));
+            set(&mut batch, key(Table::Id, &[&id.0]), place.as_ref());
+        }
+        for (token, row) in &changes.tokens {
+            set(&mut batch, key(Table::Token, &[&token.0]), Some(row));
+        }
+        for (token, org, row) in &changes.labels {
+            set(&mut batch, key(Table::Label, &[&token.0, &org.0]), row.as_ref());
+        }
+        Ok(self.0.apply_batch(batch)?)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.0.flush()?;
+        Ok(())
+    }
+}
+
+fn set(batch: &mut sled::Batch, key: Vec<u8>, row: Option<&impl Row>) {
+    match row {
+        Some(row) => batch.insert(key, row.bytes()),
+        None => batch.remove(key),
+    }
+}
+
+fn damaged(what: &'static str) -> impl Fn(Malformed) -> StoreError {
+    move |_| StoreError::Damaged(what)
+}
+
+impl From<sled::Error> for StoreError {
+    fn from(error: sled::Error) -> Self {
+        Self::Engine(error.to_string())
+    }
+}
