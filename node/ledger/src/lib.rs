@@ -18,10 +18,20 @@
 //! | [`admit`] | whether a block enters its feed, and why not |
 //! | [`ledger`] | all of it together: open, admit, cut, digest |
 //! | [`seal`] | one's own labels into blocks, once |
+//! | [`aggregate`] | which labels of a token live on a day, and who stands behind them |
+//! | [`answer`] | the shared part of an answer |
+//! | [`sync`] | two members' ledgers made equal, as a state machine |
+//! | [`check`] | whether log and state agree |
+#![forbid(unsafe_code)]
+
 pub mod admit;
+pub mod aggregate;
+pub mod answer;
+pub mod check;
 pub mod fold;
 pub mod ledger;
 pub mod limits;
 pub mod roster;
 pub mod seal;
 pub mod store;
+pub mod sync;

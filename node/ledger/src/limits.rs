@@ -44,6 +44,9 @@ pub const SYNC_FEEDS_MAX: usize = 20_000;
 pub const SYNC_FORKS_MAX: usize = 256;
 /// How long a peer may take to answer, microseconds: half a minute for a page over a slow link.
 pub const SYNC_ANSWER_US_MAX: i64 = 30_000_000;
+/// How often both sides compare their digests, microseconds: a minute. What a lost or refused
+/// message left undone is found then; it costs some 40 bytes.
+pub const SYNC_COMPARE_US: i64 = 60_000_000;
 /// Blocks that wait for their token records at one time, per peer: what one page holds at most.
 pub const SYNC_WAITING_BYTES_MAX: usize = SYNC_PAGE_BYTES_MAX + BLOCK_BYTES_MAX;
 

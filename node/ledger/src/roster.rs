@@ -440,6 +440,3 @@ pub fn orgs_changed(statement: &Statement) -> BTreeSet<OrgId> {
         })
         .collect()
 }
-
-#[cfg(test)]
-mod tests;

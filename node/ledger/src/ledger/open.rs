@@ -222,6 +222,11 @@ impl Ledger {
         })
     }
 
+    /// Document 0, and where the log goes on after it.
+    pub(crate) fn first_document(&self) -> Result<(Document, LogEnd), OpenError> {
+        first_entry(Path::new("log"), &self.log)
+    }
+
     fn resumed(log: Log, store: Box<dyn Store>) -> Result<Self, OpenError> {
         let damaged = || StoreError::Damaged("roster document");
         let mut documents = store.documents()?.into_iter();
@@ -307,7 +312,7 @@ fn set_aside(folder: &Path) -> Result<(), OpenError> {
 }
 
 /// Document 0, and where the log goes on after it.
-pub(crate) fn first_entry(folder: &Path, log: &Log) -> Result<(Document, LogEnd), OpenError> {
+fn first_entry(folder: &Path, log: &Log) -> Result<(Document, LogEnd), OpenError> {
     let none = || OpenError::Folder {
         path: folder.to_owned(),
         what: "there is no ledger here: create or join a federation first",

@@ -221,6 +221,20 @@ impl Log {
         entry.ok_or(LogError::Damaged { path, offset: from.offset }).map(Some)
     }
 
+    /// The same log for reading: second handles on its files, or a copy in memory.
+    pub(crate) fn reader(&self) -> Result<Self, LogError> {
+        let segments = (0_u32..).zip(&self.segments).map(|(index, segment)| match segment {
+            Segment::File { file, length } => {
+                let file = file.try_clone().map_err(at(&self.path(index)))?;
+                Ok(Segment::File { file, length: *length })
+            }
+            Segment::Memory(bytes) => Ok(Segment::Memory(bytes.clone())),
+        });
+        let segments = segments.collect::<Result<_, _>>()?;
+        // A reader must never append: both would write at one end.
+        Ok(Self { folder: self.folder.clone(), segments, failed: true })
+    }
+
     fn sync_last(&self) -> Result<(), LogError> {
         if let Some(Segment::File { file, .. }) = self.segments.last() {
             file.sync_data().map_err(at(&self.path(self.end().segment)))?;

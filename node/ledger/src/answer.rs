@@ -1,0 +1,128 @@
+//! The shared part of an answer: what all members say about a name, opened by whoever can name it.
+//! Integer arithmetic only, in one order: equal objects, day and rules give equal bytes.
+
+mod level;
+mod verdict;
+
+use std::collections::BTreeMap;
+
+use flowlore_common::answer::Shared;
+use flowlore_common::destination::Input;
+use flowlore_common::ids::OrgId;
+use flowlore_common::label::Purpose;
+use flowlore_common::roster::Member;
+use flowlore_common::time::Day;
+use flowlore_veil::body::Entry;
+use flowlore_veil::label::Label;
+use flowlore_veil::oprf::Y;
+use flowlore_veil::token::Secret;
+
+use crate::aggregate::Living;
+use crate::ledger::Ledger;
+use crate::store::StoreError;
+use crate::store::row::LabelRow;
+
+/// A name, and what the evaluators made of it in each live key epoch.
+pub struct Asked {
+    /// The name.
+    pub input: Input,
+    /// By key epoch.
+    pub keys: Vec<(u32, Y)>,
+}
+
+/// A destination asked about: itself, and its site or /64.
+#[derive(Default)]
+pub struct Question {
+    /// The host or address.
+    pub host: Option<Asked>,
+    /// Its site.
+    pub site: Option<Asked>,
+}
+
+/// An org's live word under one purpose.
+#[derive(Debug)]
+pub(crate) struct Word<'a> {
+    pub(crate) member: &'a Member,
+    pub(crate) row: LabelRow,
+    pub(crate) expires: Day,
+    /// None when the body can't be opened: who signed it knew the name, so it counts as one that
+    /// saw it, and says nothing else.
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// Everything that is said about one name, by purpose; orgs ascending.
+pub(crate) type Words<'a> = BTreeMap<Purpose, Vec<Word<'a>>>;
+
+impl Ledger {
+    /// What all members say on a day. `host` and `site` are null where nobody says anything, and
+    /// when both are, the destination is unseen, which does not mean benign.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn answer(&self, question: &Question, day: Day) -> Result<Shared, StoreError> {
+        let roster = self.roster();
+        let level = |asked: &Option<Asked>| match asked {
+            Some(asked) => {
+                let words = self.words(asked, day)?;
+                Ok::<_, StoreError>(level::level(&words, roster.active(), day))
+            }
+            None => Ok(None),
+        };
+        Ok(Shared {
+            day,
+            state_version: roster.policy().state_version,
+            objects_digest: hex(&self.objects_digest()),
+            members: roster.active(),
+            host: level(&question.host)?,
+            site: level(&question.site)?,
+        })
+    }
+
+    /// Live words of one name. Labels under several key epochs are united by org: what it said
+    /// last, by its own feed, stands.
+    fn words(&self, asked: &Asked, day: Day) -> Result<Words<'_>, StoreError> {
+        let mut words = Words::new();
+        for &purpose in Purpose::ALL {
+            let mut by_org: BTreeMap<OrgId, Word<'_>> = BTreeMap::new();
+            for (key_epoch, y) in &asked.keys {
+                if self.roster().key_epoch(*key_epoch).is_none() {
+                    continue;
+                }
+                let secret = Secret::derive(y, *key_epoch, purpose);
+                let token = secret.token(&asked.input).token();
+                for (org, living) in self.living(&token, purpose, day)? {
+                    if by_org.get(&org).is_some_and(|word| word.row.at > living.row.at) {
+                        continue;
+                    }
+                    by_org.insert(org, self.word(&secret, &org, living)?);
+                }
+            }
+            if !by_org.is_empty() {
+                words.insert(purpose, by_org.into_values().collect());
+            }
+        }
+        Ok(words)
+    }
+
+    fn word<'a>(
+        &self,
+        secret: &Secret,
+        org: &OrgId,
+        living: Living<'a>,
+    ) -> Result<Word<'a>, StoreError> {
+        let Living { member, row, expires } = living;
+        let item = self.read(row.item)?;
+        let label = Label::parse(&item, secret.purpose())
+            .map_err(|_| StoreError::Damaged("a live label"))?;
+        let body = secret.open_body(&label, org);
+        // What an org says of days after it sealed the label is a guess, and counts for nothing.
+        let sealed = row.sealed.day();
+        let entries = body.map(|body| body.entries).unwrap_or_default();
+        let entries = entries.into_iter().filter(|entry| entry.last_day <= sealed).collect();
+        Ok(Word { member, row, expires, entries })
+    }
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    flowlore_common::ids::BlockId(*bytes).to_string()
+}

@@ -1,0 +1,73 @@
+//! What is remembered of one connection.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use flowlore_common::block::{Feed, SignedHeader};
+use flowlore_common::time::Micros;
+
+use crate::ledger::Head;
+
+/// What a peer was asked for; one thing at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Roster,
+    Blocks,
+    Records,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// It said Hello.
+    pub(super) greeted: bool,
+    /// When the connection began, for one that never says Hello.
+    since: Micros,
+    /// When we last told it what we hold.
+    pub(super) compared: Micros,
+    /// The newest roster document that it says to hold.
+    pub(super) roster_version: u32,
+    /// The feeds that it says to hold.
+    pub(super) heads: BTreeMap<Feed, Head>,
+    /// What it was asked for, and when.
+    pub(super) asked: Option<(Asked, Micros)>,
+    /// Blocks that it sent and that are not worked off.
+    pub(super) waiting: VecDeque<Waiting>,
+}
+
+impl Peer {
+    pub(super) const fn new(now: Micros) -> Self {
+        Self {
+            greeted: false,
+            since: now,
+            compared: now,
+            roster_version: 0,
+            heads: BTreeMap::new(),
+            asked: None,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Since when it owes us something.
+    pub(super) fn waits_since(&self) -> Option<Micros> {
+        if self.greeted { self.asked.map(|(_, since)| since) } else { Some(self.since) }
+    }
+}
+
+/// A block that waits, perhaps for its records.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) block: Vec<u8>,
+    pub(super) records: Vec<Vec<u8>>,
+}
+
+impl Waiting {
+    pub(super) const fn new(block: Vec<u8>) -> Self {
+        Self { block, records: Vec::new() }
+    }
+
+    /// The feed that the block claims to be of.
+    pub(super) fn feed(&self) -> Option<Feed> {
+        let header = SignedHeader::parse(self.block.first_chunk()?).ok()?;
+        Some(header.header.feed)
+    }
+}
