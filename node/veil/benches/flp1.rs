@@ -1,14 +1,18 @@
-//! What each step of FLP1 costs on this machine, beside the design's estimate: microseconds an element, one core.
+//! What each step of FLP1 costs on this machine, beside the design's estimate: microseconds an
+//! element, one core.
 //!
-//! `cargo bench -p flowlore-veil`. Read the columns against each other, not against another machine's.
+//! `cargo bench -p flowlore-veil`. Read the columns against each other, not against another
+//! machine's.
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::time::Instant;
 
-use flowlore_common::destination::{Host, Input};
+use flowlore_common::destination::{Host, Input, OwnPolicy, inputs};
 use flowlore_common::env::SeededRng;
 use flowlore_common::ids::{OrgId, ShareGroup};
 use flowlore_common::label::Purpose;
+use flowlore_common::suffixes::Suffixes;
 use flowlore_veil::body::Body;
 use flowlore_veil::keys::WholeKey;
 use flowlore_veil::open::recover;
@@ -20,7 +24,12 @@ const ELEMENTS: usize = 256;
 const REPEATS: usize = 5;
 
 /// Best of five, microseconds an element; the last result is handed back.
-fn measure<T>(what: &str, elements: usize, estimate_us: f64, mut step: impl FnMut() -> T) -> T {
+fn measure<T>(
+    what: &str,
+    elements: usize,
+    estimate_us: Option<f64>,
+    mut step: impl FnMut() -> T,
+) -> T {
     let mut best = f64::INFINITY;
     let mut result = None;
     for _ in 0..REPEATS {
@@ -28,7 +37,8 @@ fn measure<T>(what: &str, elements: usize, estimate_us: f64, mut step: impl FnMu
         result = Some(black_box(step()));
         best = best.min(start.elapsed().as_secs_f64() * 1e6);
     }
-    println!("{what:<44} {:>9.1} {estimate_us:>9.1}", best / elements as f64);
+    let estimate = estimate_us.map_or_else(|| "-".to_owned(), |us| format!("{us:.1}"));
+    println!("{what:<44} {:>9.1} {estimate:>9}", best / elements as f64);
     result.expect("measured at least once")
 }
 
@@ -37,23 +47,37 @@ fn main() {
     let names: Vec<Input> = (0..ELEMENTS)
         .map(|i| Input::host(&format!("host-{i}.evil.example").parse::<Host>().expect("a name")))
         .collect();
+    println!("{:<44} {:>9} {:>9}", "step", "us", "estimate");
+    let policy = OwnPolicy {
+        own: vec!["acme.example".parse().expect("a zone")],
+        private: Vec::new(),
+        minting_sites: BTreeSet::new(),
+        documentation_names: true,
+        suffixes: Suffixes::shipped(),
+    };
+    measure("normalise a name, its site, its inputs", ELEMENTS, None, || {
+        let input = |i| {
+            let host = format!("Host-{i}.Evil.example").parse().expect("a name");
+            inputs(&host, &policy).expect("nobody's own")
+        };
+        (0..ELEMENTS).map(input).collect::<Vec<_>>()
+    });
     let (package, evaluators) =
         WholeKey::random(rng).deal(3, 5, 1, rng).expect("three of five is a sharing");
-    println!("{:<44} {:>9} {:>9}", "step", "us", "estimate");
 
-    let request = measure("blind (256)", ELEMENTS, 68.0, || {
+    let request = measure("blind (256)", ELEMENTS, Some(68.0), || {
         Request::new(&names, 1, rng).expect("256 inputs are a batch")
     });
     let answers: Vec<_> = evaluators[..3]
         .iter()
         .map(|evaluator| {
             let what = format!("evaluate, batch proof: evaluator {}", evaluator.number());
-            measure(&what, ELEMENTS, 67.0, || {
+            measure(&what, ELEMENTS, Some(67.0), || {
                 evaluator.evaluate(request.blinded(), rng).expect("the elements are points")
             })
         })
         .collect();
-    let outputs = measure("verify 3, combine, finalize", ELEMENTS, 174.0, || {
+    let outputs = measure("verify 3, combine, finalize", ELEMENTS, Some(174.0), || {
         let shares: Vec<_> = (1..)
             .zip(&answers)
             .map(|(number, answer)| request.verify(number, &package, answer).expect("honest"))
@@ -64,15 +88,15 @@ fn main() {
     let secrets: Vec<Secret> =
         outputs.iter().map(|y| Secret::derive(y, 7, Purpose::Flagged)).collect();
     let records: Vec<TokenRecord> =
-        measure("derive and token record (k=3)", ELEMENTS, 81.0, || {
+        measure("derive and token record (k=3)", ELEMENTS, Some(81.0), || {
             let derive = |y| Secret::derive(y, 7, Purpose::Flagged);
             outputs.iter().zip(&names).map(|(y, name)| derive(y).token(name)).collect()
         });
-    measure("parse a record", ELEMENTS, f64::NAN, || {
+    measure("parse a record", ELEMENTS, None, || {
         records.iter().filter(|r| TokenRecord::parse(r.bytes(), &r.token()).is_ok()).count()
     });
     let (org, group) = (OrgId([1; 32]), ShareGroup([1; 32]));
-    let proofs: Vec<Proof> = measure("share", ELEMENTS, 2.2, || {
+    let proofs: Vec<Proof> = measure("share", ELEMENTS, Some(2.2), || {
         let prove = |(secret, record): (&Secret, &TokenRecord)| {
             secret.prove(&record.token(), &org, &group).expect("a place")
         };
@@ -83,10 +107,10 @@ fn main() {
         .zip(&proofs)
         .map(|(record, proof)| Claim { record, proof, org, share_group: group })
         .collect();
-    measure("Feldman check, singly", ELEMENTS, 81.0, || {
+    measure("Feldman check, singly", ELEMENTS, Some(81.0), || {
         assert!(claims.iter().all(verify_proof));
     });
-    measure("Feldman check, batch of 256", ELEMENTS, 20.0, || {
+    measure("Feldman check, batch of 256", ELEMENTS, Some(20.0), || {
         assert!(verify_proofs(&claims, rng).into_iter().all(|holds| holds));
     });
     let shares: Vec<_> = (0..3)
@@ -98,11 +122,11 @@ fn main() {
             }
         })
         .collect();
-    measure("recover a name (k=3)", 1, 80.0, || {
+    measure("recover a name (k=3)", 1, Some(80.0), || {
         recover(&records[0], &shares).expect("true shares")
     });
     let body = Body::default();
-    measure("label: share, seal, encode", ELEMENTS, 5.4, || {
+    measure("label: share, seal, encode", ELEMENTS, Some(5.4), || {
         let make = |(secret, record): (&Secret, &TokenRecord)| {
             secret.label(&record.token(), &org, &group, &body, rng).expect("fits").encode()
         };

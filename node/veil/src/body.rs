@@ -1,10 +1,12 @@
 //! What a label says, in bytes.
 //!
 //! ```text
-//! body  = version u8 = 1 || count u8 || reserved u16 || prior_T 32 || contributor 16 || entries || zeros     128, 256 or 512 B
-//! entry = kind u8 || direction u8 || transport u8 || reserved u8 || port u16 || code u16 || verdict u8 || confidence u8
-//!         || first_day u16 || last_day u16 || flows_log2 u8 || hosts_log2 u8 || source u8 || outcome u8 || reason u8
-//!         || minutes_log2 u8 || source_id u32 || detector u16 || reserved u16                                28 B
+//! body  = version u8 = 1 || count u8 || reserved u16 || prior_T 32 || contributor 16
+//!         || entries || zeros                                              128, 256 or 512 B
+//! entry = kind u8 || direction u8 || transport u8 || reserved u8 || port u16 || code u16
+//!         || verdict u8 || confidence u8 || first_day u16 || last_day u16
+//!         || flows_log2 u8 || hosts_log2 u8 || source u8 || outcome u8 || reason u8
+//!         || minutes_log2 u8 || source_id u32 || detector u16 || reserved u16            28 B
 //! ```
 
 use flowlore_common::canon::{Put as _, Reader};
@@ -40,8 +42,8 @@ pub struct Entry {
     pub transport: u8,
     /// The destination's port; 0: the host as such.
     pub port: u16,
-    /// Number of a flow category (1 to 29) or behaviour (from 0x0101); a number that this version does not
-    /// know is kept.
+    /// Number of a flow category (1 to 29) or behaviour (from 0x0101); a number that this version
+    /// does not know is kept.
     pub code: u16,
     /// What the org thinks of it.
     pub verdict: Verdict,
@@ -69,7 +71,8 @@ pub struct Entry {
     pub detector: u16,
 }
 
-/// A count as it is published: the bucket 1..3, 4..7, 8..15 and so on, as its `floor(log2)`; 0: not known.
+/// A count as it is published: the bucket 1..3, 4..7, 8..15 and so on, as its `floor(log2)`; 0: not
+/// known.
 #[must_use]
 pub fn count_log2(count: u64) -> u8 {
     count.checked_ilog2().map_or(0, |log| u8::try_from(log.max(1)).unwrap_or(u8::MAX))
@@ -118,8 +121,8 @@ pub enum BodyError {
 }
 
 impl Body {
-    /// Orders the entries, gravest verdict first, then latest day, then by all that follows, and keeps the
-    /// first [`ENTRIES_MAX`]: the same entries in any order give the same body.
+    /// Orders the entries, gravest verdict first, then latest day, then by all that follows, and
+    /// keeps the first [`ENTRIES_MAX`]: the same entries in any order give the same body.
     #[must_use]
     pub fn new(
         prior: Option<Token>,
@@ -138,7 +141,8 @@ impl Body {
     /// Its bytes, padded to the least size that holds them.
     ///
     /// # Errors
-    /// [`BodyError::Count`] for too many entries, [`BodyError::Field`] for a value that a reader would refuse.
+    /// [`BodyError::Count`] for too many entries, [`BodyError::Field`] for a value that a reader
+    /// would refuse.
     pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, BodyError> {
         let size = size_for(self.entries.len()).ok_or(BodyError::Count(self.entries.len()))?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(size));

@@ -20,8 +20,8 @@ pub(crate) struct Batch<'a> {
 const ELEMENT_LENGTH: [u8; 2] = 32_u16.to_be_bytes();
 const SEED_LENGTH: [u8; 2] = 64_u16.to_be_bytes();
 
-/// `GenerateProof` with `ComputeCompositesFast`: proof bytes `c || s`. Constant time in the key and the
-/// proof's random scalar.
+/// `GenerateProof` with `ComputeCompositesFast`: proof bytes `c || s`. Constant time in the key and
+/// the proof's random scalar.
 pub(crate) fn prove(
     key: &Scalar,
     public_key: &[u8; 32],

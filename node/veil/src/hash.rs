@@ -13,8 +13,8 @@ pub(crate) const DST_SEED: &[u8] = b"Seed-OPRFV1-\x01-ristretto255-SHA512";
 /// Block of SHA-512, bytes: the zeros that RFC 9380 puts in front.
 const SHA512_BLOCK_BYTES: usize = 128;
 
-/// `expand_message_xmd` of RFC 9380, 5.3.1, with SHA-512 and 64 bytes of output, hence one round: the
-/// message is the pieces in a row.
+/// `expand_message_xmd` of RFC 9380, 5.3.1, with SHA-512 and 64 bytes of output, hence one round:
+/// the message is the pieces in a row.
 fn expand(message: &[&[u8]], dst: &[u8]) -> Zeroizing<[u8; 64]> {
     const OUT_BYTES: u16 = 64;
     let dst_length = [u8::try_from(dst.len()).expect("every DST here is short")];

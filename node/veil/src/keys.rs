@@ -1,8 +1,9 @@
 //! A key of the OPRF, shared t of n among evaluators.
 //!
-//! Evaluator j, numbered from 1, holds `s_j = f(j)` of a polynomial f of degree t - 1 with `f(0)` the key.
-//! Shares come from frost-ristretto255 (RFC 9591, appendix C, for the dealer), whose identifier of j is the
-//! scalar j. A key of one evaluator (t = n = 1) is a plain scalar: its holder can read its key epoch.
+//! Evaluator j, numbered from 1, holds `s_j = f(j)` of a polynomial f of degree t - 1 with `f(0)`
+//! the key. Shares come from frost-ristretto255 (RFC 9591, appendix C, for the dealer), whose
+//! identifier of j is the scalar j. A key of one evaluator (t = n = 1) is a plain scalar: its
+//! holder can read its key epoch.
 
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
 use curve25519_dalek::ristretto::RistrettoPoint;
@@ -21,7 +22,8 @@ pub const KEY_SHARE_BYTES: usize = 2 + 4 + 32;
 /// Why a key, a share or a package is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Not `1 <= t <= n`, `t > n / 2`, `n` at most [`EVALUATORS_MAX`], `t = 1` for a single evaluator only.
+    /// Not `1 <= t <= n`, `t > n / 2`, `n` at most [`EVALUATORS_MAX`], `t = 1` for a single
+    /// evaluator only.
     #[error(
         "{t} of {n} is no way to share a key: t must be more than half of n, at least 2 when n is"
     )]
@@ -65,7 +67,8 @@ pub enum QuorumError {
     /// An evaluator stands twice: its coefficient would be 0 in silence.
     #[error("evaluator {0} is named twice")]
     Repeated(u16),
-    /// `sum lambda_j PK_j` is not the group key: shares of different generations, or a wrong package.
+    /// `sum lambda_j PK_j` is not the group key: shares of different generations, or a wrong
+    /// package.
     #[error("the evaluators' public shares do not add up to the group key")]
     NotTheGroupKey,
 }
@@ -96,8 +99,8 @@ pub struct KeyShare {
     pub(crate) public: [u8; 32],
 }
 
-/// A whole key, in the hands of a dealer: for tests, for a federation of one, and until evaluators make
-/// their key together.
+/// A whole key, in the hands of a dealer: for tests, for a federation of one, and until evaluators
+/// make their key together.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct WholeKey(Scalar);
 
@@ -116,7 +119,8 @@ impl WholeKey {
         secret_scalar(bytes).map(Self)
     }
 
-    /// Shares the key out to evaluators 1 to `n` and forgets it. `generation` numbers sharings of one key.
+    /// Shares the key out to evaluators 1 to `n` and forgets it. `generation` numbers sharings of
+    /// one key.
     ///
     /// # Errors
     /// [`KeyError::Sizes`].
@@ -277,7 +281,8 @@ impl PublicKeyPackage {
         Ok(coefficients)
     }
 
-    /// `generation u32 || t u16 || n u16 || group key 32 || n times (number u16 || verifying share 32)`.
+    /// `generation u32 || t u16 || n u16 || group key 32 || n times (number u16 || verifying share
+    /// 32)`.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let n = u16::try_from(self.shares.len()).expect("n is bounded");

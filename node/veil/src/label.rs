@@ -1,7 +1,8 @@
 //! A label: one org's sealed word about one token.
 //!
 //! ```text
-//! label = T 32 || flags u8 (bit 0 retracted) || proof 32 or 64 || nonce 24 || len u16 || sealed body
+//! label = T 32 || flags u8 (bit 0 retracted) || proof 32 or 64
+//!         || nonce 24 || len u16 || sealed body
 //! ```
 //! A retracted label has a nonce of zeros and no body; its proof must hold all the same.
 
@@ -19,8 +20,8 @@ use crate::token::Secret;
 /// Bit 0 of the flags.
 const RETRACTED: u8 = 1;
 
-/// An item of a labels block. That it exists says that its bytes are well-formed; its proof is checked by
-/// [`verify_proofs`](crate::proof::verify_proofs).
+/// An item of a labels block. That it exists says that its bytes are well-formed; its proof is
+/// checked by [`verify_proofs`](crate::proof::verify_proofs).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     token: Token,

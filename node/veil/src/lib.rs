@@ -1,14 +1,16 @@
-//! FLP1: from a destination's name to a token that nobody can enumerate, and back when enough agree.
+//! FLP1: from a destination's name to a token that nobody can enumerate, and back when enough
+//! agree.
 //!
 //! ```text
-//! Input --blind--> evaluators (t of n) --verify, combine, finalize--> Y --derive--> Secret (a_0 .. a_k-1)
-//!   Secret --commit--> TokenRecord, T      Secret --share or knowledge--> Proof     Secret --seal--> body, note
-//!   Label = T || flags || Proof || sealed body                 k shares --interpolate--> the name, if it was not forged
+//! Input --blind--> evaluators (t of n) --verify, combine, finalize--> Y --derive--> Secret
+//!   Secret --commit--> TokenRecord, T            Label = T || flags || Proof || sealed body
+//!   Secret --share or knowledge--> Proof
+//!   Secret --seal--> body, note                  k shares --interpolate--> the name, or a forgery
 //! ```
 //!
-//! Pure: no clock, no randomness but the generator passed in, no I/O. At the edge stand byte arrays and the
-//! domain types of `flowlore-common`; no curve type is public. The same inputs and the same generator give
-//! the same bytes.
+//! Pure: no clock, no randomness but the generator passed in, no I/O. At the edge stand byte arrays
+//! and the domain types of `flowlore-common`; no curve type is public. The same inputs and the same
+//! generator give the same bytes.
 //!
 //! | module | owns |
 //! |---|---|

@@ -1,10 +1,11 @@
 //! A note: what a person wrote about a name, for everybody who knows the name.
 //!
 //! ```text
-//! note  = T 32 || nonce 24 || len u16 || sealed          an empty one (nonce of zeros, length 0) withdraws the last
-//! plain = u16 len || { version u8 = 1, tlp u8, pseudonym 16, n u8, tag u16 * n, title u8 len + UTF-8, text u16 len + UTF-8 } || zeros
-//!         256, 1024 or 4096 B before sealing
+//! note  = T 32 || nonce 24 || len u16 || sealed
+//! plain = u16 len || { version u8 = 1, tlp u8, pseudonym 16, n u8, tag u16 * n,
+//!         title u8 len + UTF-8, text u16 len + UTF-8 } || zeros        256, 1024 or 4096 B
 //! ```
+//! An empty one (nonce of zeros, length 0) withdraws the last.
 
 use flowlore_common::canon::{Put as _, Reader};
 use flowlore_common::ids::{OrgId, Token};
@@ -19,7 +20,7 @@ use crate::token::Secret;
 const VERSION: u8 = 1;
 
 /// What a note says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct NoteText {
     /// How far it may be passed on: a number of the Traffic Light Protocol's list; kept as it is.
     pub tlp: u8,
@@ -31,6 +32,14 @@ pub struct NoteText {
     pub title: String,
     /// What fits the largest size.
     pub text: String,
+}
+
+/// Prints lengths only: people write names into notes.
+impl std::fmt::Debug for NoteText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (title, text) = (self.title.len(), self.text.len());
+        write!(f, "NoteText({} tags, title {title} bytes, text {text} bytes)", self.tags.len())
+    }
 }
 
 /// An item of a notes block.

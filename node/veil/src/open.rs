@@ -1,8 +1,10 @@
-//! The name behind a token, once k independent groups published their shares, and whether it was forged.
+//! The name behind a token, once k independent groups published their shares, and whether it was
+//! forged.
 //!
-//! k shares give `a_0` and with it the sealed name. They prove nothing about that name: k colluders can make
-//! a record for any name under a polynomial of their own. So every evaluator evaluates the recovered bytes, in
-//! the open, and publishes an [`Opening`]; t of these give `Y`, and only the true `Y` gives the record again.
+//! k shares give `a_0` and with it the sealed name. They prove nothing about that name: k colluders
+//! can make a record for any name under a polynomial of their own. So every evaluator evaluates the
+//! recovered bytes, in the open, and publishes an [`Opening`]; t of these give `Y`, and only the
+//! true `Y` gives the record again.
 
 use std::collections::BTreeMap;
 
@@ -52,13 +54,15 @@ pub struct Recovered(Zeroizing<Vec<u8>>);
 
 /// What the evaluators' openings say of a recovered name.
 pub enum Judgement {
-    /// The record is that of the recovered bytes. The secret reads the bodies and notes under the token.
+    /// The record is that of the recovered bytes. The secret reads the bodies and notes under the
+    /// token.
     Confirmed(Secret),
     /// The record belongs to no such name: evidence against all who published a share under it.
     Forged,
 }
 
-/// Opens the name of a record with verified shares, one a share group; which k of them does not matter.
+/// Opens the name of a record with verified shares, one a share group; which k of them does not
+/// matter.
 ///
 /// # Errors
 /// [`RecoverError`].
@@ -80,7 +84,8 @@ pub fn recover(
         values.push(public::scalar(share).ok_or(RecoverError::Share)?);
     }
     let coefficients = public::lagrange_at_zero(&places).ok_or(RecoverError::Share)?;
-    // From here on a_0 is known to everybody who holds the shares: variable time gives nothing away.
+    // From here on a_0 is known to everybody who holds the shares: variable time gives nothing
+    // away.
     let a_0: Scalar = coefficients.iter().zip(&values).map(|(lambda, y)| lambda * y).sum();
     if public::sum([a_0], [&RISTRETTO_BASEPOINT_POINT]) != record.commitments[0] {
         return Err(RecoverError::OtherPolynomial);
@@ -96,8 +101,8 @@ impl Recovered {
         &self.0
     }
 
-    /// The evaluation, in the open, by which everybody checks the name: verify t openings with it and
-    /// finalize.
+    /// The evaluation, in the open, by which everybody checks the name: verify t openings with it
+    /// and finalize.
     ///
     /// # Errors
     /// [`RequestError::Input`], once in 2^252.

@@ -1,10 +1,11 @@
 //! The evaluation: a client learns `Y` of its inputs, an evaluator learns nothing of them.
 //!
-//! RFC 9497, mode 0x01 (VOPRF), ristretto255-SHA512, with the evaluator's share as key. The steps are types,
-//! so that none can be left out:
+//! RFC 9497, mode 0x01 (VOPRF), ristretto255-SHA512, with the evaluator's share as key. The steps
+//! are types, so that none can be left out:
 //!
 //! ```text
-//! Request::new -> blinded bytes -> KeyShare::evaluate -> Answer -> Request::verify -> Share (t of them) -> Request::finalize -> Y
+//! Request::new -> blinded bytes -> KeyShare::evaluate -> Answer
+//!   -> Request::verify -> Share (t of them) -> Request::finalize -> Y
 //! ```
 
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
@@ -26,8 +27,8 @@ use crate::public;
 /// A compressed ristretto point on the wire.
 pub type Element = [u8; 32];
 
-/// The OPRF's output for one input: whoever has it knows the name's secrets of every purpose in its key
-/// epoch. Zeroized when dropped; never shown.
+/// The OPRF's output for one input: whoever has it knows the name's secrets of every purpose in its
+/// key epoch. Zeroized when dropped; never shown.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Y([u8; 64]);
 
@@ -148,8 +149,9 @@ pub struct Request {
 }
 
 impl Request {
-    /// Blinds the inputs and fills up with dummies to the next batch size, at least `least` elements: 1
-    /// for a look-up, [`PUBLICATION_ELEMENTS_MIN`](crate::limits::PUBLICATION_ELEMENTS_MIN) for publication.
+    /// Blinds the inputs and fills up with dummies to the next batch size, at least `least`
+    /// elements: 1 for a look-up,
+    /// [`PUBLICATION_ELEMENTS_MIN`](crate::limits::PUBLICATION_ELEMENTS_MIN) for publication.
     /// Dummies are uniform points, as blinded inputs are.
     ///
     /// # Errors
@@ -183,8 +185,9 @@ impl Request {
         Ok(Self::with(inputs, blinds, points))
     }
 
-    /// A request that hides nothing, for bytes that are open already: what evaluators do with a recovered
-    /// name, as it is, so that everybody can check it. The bytes come out of a record, so are at most 318.
+    /// A request that hides nothing, for bytes that are open already: what evaluators do with a
+    /// recovered name, as it is, so that everybody can check it. The bytes come out of a record, so
+    /// are at most 318.
     pub(crate) fn in_the_open(recovered: &[u8]) -> Result<Self, RequestError> {
         let inputs = vec![recovered.into()];
         let points = hash_inputs(&inputs)?;
@@ -237,8 +240,8 @@ impl Request {
         Ok(Share { evaluator, public: *key.1, request: self.id, points })
     }
 
-    /// `Y` of each input, in order, from exactly t shares. Bit-identical to the whole key's result, whichever
-    /// evaluators answered.
+    /// `Y` of each input, in order, from exactly t shares. Bit-identical to the whole key's result,
+    /// whichever evaluators answered.
     ///
     /// # Errors
     /// [`CombineError`]: no quorum, or a share of another request or package.
@@ -299,8 +302,8 @@ impl KeyShare {
     }
 }
 
-/// The batch id: `b3kdf("FLP1 2026-11 batch v1", federation || key_epoch || org_id || u16 count || B_1..B_m)`.
-/// The evaluator computes it from what it received, so a batch sent again counts once.
+/// The batch id: `b3kdf("FLP1 2026-11 batch v1", federation || key_epoch || org_id || u16 count ||
+/// B_1..B_m)`. The evaluator computes it from what it received, so a batch sent again counts once.
 ///
 /// # Errors
 /// [`RequestError::Count`] for no element or more than a batch holds.

@@ -1,8 +1,9 @@
 //! That a label's signer knows the secret of its token: without it, no label.
 //!
-//! Purposes that open (k > 0): the org's share of the polynomial, `y = f(x)` at a place x that belongs to its
-//! share group, checked as Feldman does: `y * G == sum x^i * A_i`. Siblings have one x, so one owner is one
-//! share. Purposes that never open: a Schnorr proof of knowledge of `a_0`, bound to the org.
+//! Purposes that open (k > 0): the org's share of the polynomial, `y = f(x)` at a place x that
+//! belongs to its share group, checked as Feldman does: `y * G == sum x^i * A_i`. Siblings have one
+//! x, so one owner is one share. Purposes that never open: a Schnorr proof of knowledge of `a_0`,
+//! bound to the org.
 
 use curve25519_dalek::constants::{RISTRETTO_BASEPOINT_POINT, RISTRETTO_BASEPOINT_TABLE};
 use curve25519_dalek::ristretto::RistrettoPoint;
@@ -31,7 +32,8 @@ pub enum Proof {
     Knowledge([u8; 64]),
 }
 
-/// A share group whose place on the polynomial is 0, where the secret itself stands: happens once in 2^252.
+/// A share group whose place on the polynomial is 0, where the secret itself stands: happens once
+/// in 2^252.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this share group has no share in this key epoch")]
 pub struct ZeroPlace;
@@ -56,8 +58,8 @@ impl Proof {
         if purpose.threshold() > 0 { 32 } else { 64 }
     }
 
-    /// Reads the bytes of a proof for this purpose; whether it holds, [`verify_proofs`] says. `None` for
-    /// another length.
+    /// Reads the bytes of a proof for this purpose; whether it holds, [`verify_proofs`] says.
+    /// `None` for another length.
     #[must_use]
     pub fn from_bytes(bytes: &[u8], purpose: Purpose) -> Option<Self> {
         if purpose.threshold() > 0 {
@@ -78,8 +80,8 @@ impl Proof {
 }
 
 impl Secret {
-    /// The proof of a label under `token` by `org`. The same on every day: it gives away nothing more when
-    /// it is published again. Constant time in the secret.
+    /// The proof of a label under `token` by `org`. The same on every day: it gives away nothing
+    /// more when it is published again. Constant time in the secret.
     ///
     /// # Errors
     /// [`ZeroPlace`].
@@ -98,8 +100,8 @@ impl Secret {
         Ok(Proof::Share(y.to_bytes()))
     }
 
-    /// `R || s` with `R = r * G`, `c = HashToScalar(T || org_id || R)`, `s = r + c * a_0`. r follows from the
-    /// secret, so a bad generator cannot give a_0 away.
+    /// `R || s` with `R = r * G`, `c = HashToScalar(T || org_id || R)`, `s = r + c * a_0`. r
+    /// follows from the secret, so a bad generator cannot give a_0 away.
     fn know(&self, token: &Token, org: &OrgId) -> [u8; 64] {
         let a_0 = &self.polynomial[0];
         let secret: [&[u8]; 3] = [a_0.as_bytes(), &token.0, &org.0];
@@ -115,8 +117,9 @@ impl Secret {
 
 /// Which of the claims hold, in their order.
 ///
-/// Checked in batches with random 128-bit weights; the claims of a batch that fails are checked one by one,
-/// so that the blame falls on the right label. `rng` must be one that no author of a label can predict.
+/// Checked in batches with random 128-bit weights; the claims of a batch that fails are checked one
+/// by one, so that the blame falls on the right label. `rng` must be one that no author of a label
+/// can predict.
 #[must_use]
 pub fn verify_proofs(claims: &[Claim<'_>], rng: &mut impl CryptoRngCore) -> Vec<bool> {
     let mut verdicts = Vec::with_capacity(claims.len());
@@ -143,7 +146,8 @@ struct Equation {
     base: Scalar,
 }
 
-/// The equation of a claim; `None` when its bytes are no scalars and points, or the proof is of the other kind.
+/// The equation of a claim; `None` when its bytes are no scalars and points, or the proof is of the
+/// other kind.
 fn equation(claim: &Claim<'_>) -> Option<Equation> {
     let record = claim.record;
     match (claim.proof, record.purpose().threshold()) {
@@ -201,4 +205,28 @@ pub(crate) fn share_place(key_epoch: u32, share_group: &ShareGroup) -> Option<Sc
 
 fn know_challenge(token: &Token, org: &OrgId, commitment: &[u8; 32]) -> Scalar {
     hash::to_scalar(&[&token.0, &org.0, commitment], DST_KNOW_C)
+}
+
+#[cfg(test)]
+mod tests {
+    use curve25519_dalek::traits::Identity;
+    use flowlore_common::destination::Input;
+
+    use super::*;
+    use crate::oprf::Y;
+
+    /// With R = identity the equation holds for whoever knows a_0, and gives a_0 away: no proof.
+    #[test]
+    fn a_proof_of_knowledge_without_a_random_part_is_refused() {
+        let secret = Secret::derive(&Y::from_bytes([1; 64]), 7, Purpose::Contacted);
+        let record = secret.token(&Input::host(&"evil.example".parse().unwrap()));
+        let (org, share_group) = (OrgId([1; 32]), ShareGroup([1; 32]));
+        let commitment = RistrettoPoint::identity().compress().to_bytes();
+        let c = know_challenge(&record.token(), &org, &commitment);
+        let mut bytes = [0; 64];
+        bytes[..32].copy_from_slice(&commitment);
+        bytes[32..].copy_from_slice((c * secret.polynomial[0]).as_bytes());
+        let proof = Proof::Knowledge(bytes);
+        assert!(!verify_proof(&Claim { record: &record, proof: &proof, org, share_group }));
+    }
 }

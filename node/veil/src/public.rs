@@ -1,7 +1,7 @@
 //! Decoding, and arithmetic in variable time.
 //!
-//! Everything here sees public data only: points and scalars that stand on the wire, in the roster, or
-//! follow from these. A secret must never be passed to a function of this module.
+//! Everything here sees public data only: points and scalars that stand on the wire, in the roster,
+//! or follow from these. A secret must never be passed to a function of this module.
 
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;

@@ -1,8 +1,8 @@
 //! Sealing what an org says about a name, for everybody who knows the name.
 //!
-//! XChaCha20-Poly1305 with a random nonce of 24 bytes. The key belongs to (name, purpose, key epoch, org) for
-//! bodies and to (name, purpose, key epoch) for notes; the associated data binds both to token and org, so
-//! that nothing can be moved to another label.
+//! XChaCha20-Poly1305 with a random nonce of 24 bytes. The key belongs to (name, purpose, key
+//! epoch, org) for bodies and to (name, purpose, key epoch) for notes; the associated data binds
+//! both to token and org, so that nothing can be moved to another label.
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};

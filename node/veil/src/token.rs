@@ -1,10 +1,11 @@
 //! From `Y` to the secret of one (name, purpose, key epoch), its public record, and the token.
 //!
 //! ```text
-//! hdr = key_epoch u32 || purpose u8 || k u8          k = how many independent groups open the name; 0: never
+//! hdr = key_epoch u32 || purpose u8 || k u8        k = how many groups open the name; 0: never
 //! a_i = HashToScalar(hdr || i u8 || Y),  i = 0 .. max(k,1)-1          A_i = a_i * G
 //! C   = the input, sealed under a_0 (k > 0 only)
-//! record = hdr || A_0 .. A_k-1 || u16 len(C) || C          T = b3kdf("FLP1 2026-11 token v1", record)
+//! record = hdr || A_0 .. A_k-1 || u16 len(C) || C
+//! T = b3kdf("FLP1 2026-11 token v1", record)
 //! ```
 //!
 //! Everybody who knows the name derives the same record, byte for byte; nobody else can.
@@ -43,8 +44,8 @@ fn commitments(purpose: Purpose) -> usize {
 
 const _: () = assert!(THRESHOLD_MAX == Purpose::Knocked.threshold() as usize);
 
-/// What knowing a name gives for one purpose and key epoch: the polynomial, and the `Y` behind it. Zeroized
-/// when dropped; never shown.
+/// What knowing a name gives for one purpose and key epoch: the polynomial, and the `Y` behind it.
+/// Zeroized when dropped; never shown.
 pub struct Secret {
     key_epoch: u32,
     purpose: Purpose,
@@ -76,7 +77,8 @@ impl Secret {
         self.key_epoch
     }
 
-    /// The record of `input`, which must be the input that `Y` was evaluated for. Constant time in the secret.
+    /// The record of `input`, which must be the input that `Y` was evaluated for. Constant time in
+    /// the secret.
     #[must_use]
     pub fn token(&self, input: &Input) -> TokenRecord {
         self.record_of(input.bytes())
@@ -119,8 +121,8 @@ pub fn token_of(record: &[u8]) -> Token {
     Token(b3kdf(TOKEN_CONTEXT, record))
 }
 
-/// What stands in public for a name: commitments to its polynomial and, where it can open, the sealed name.
-/// If it exists, it is valid.
+/// What stands in public for a name: commitments to its polynomial and, where it can open, the
+/// sealed name. If it exists, it is valid.
 #[derive(Clone)]
 pub struct TokenRecord {
     token: Token,
@@ -133,10 +135,12 @@ pub struct TokenRecord {
 /// Why bytes are no record under a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// They do not hash to the token: refused, and the block that came with them waits for the right ones.
+    /// They do not hash to the token: refused, and the block that came with them waits for the
+    /// right ones.
     #[error("the record does not hash to its token")]
     NotThisToken,
-    /// They hash to the token and say nothing: kept, and all items under the token are void with it.
+    /// They hash to the token and say nothing: kept, and all items under the token are void with
+    /// it.
     #[error("void record: {0}")]
     Void(VoidRecord),
 }
@@ -255,7 +259,8 @@ impl std::fmt::Debug for TokenRecord {
     }
 }
 
-/// The nonce is fixed because the key seals this one text: both follow from `Y`. So all derive the same C.
+/// The nonce is fixed because the key seals this one text: both follow from `Y`. So all derive the
+/// same C.
 fn seal_name(a_0: &Scalar, input: &[u8]) -> Vec<u8> {
     let length = u16::try_from(input.len()).expect("an input has at most 318 bytes");
     let size = NAME_BYTES[usize::from(2 + input.len() > NAME_BYTES[0])];

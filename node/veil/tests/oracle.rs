@@ -1,5 +1,5 @@
-//! The evaluation against an independent implementation of RFC 9497 (crate `voprf`): 1,000 random inputs
-//! under 100 random keys, each shared t of n at random and evaluated by a random quorum.
+//! The evaluation against an independent implementation of RFC 9497 (crate `voprf`): 1,000 random
+//! inputs under 100 random keys, each shared t of n at random and evaluated by a random quorum.
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

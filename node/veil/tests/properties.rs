@@ -1,4 +1,5 @@
-//! What holds for all values: encodings go there and back, order does not matter, damage never panics.
+//! What holds for all values: encodings go there and back, order does not matter, damage never
+//! panics.
 
 use flowlore_common::destination::Input;
 use flowlore_common::env::SeededRng;
@@ -149,8 +150,8 @@ fn keys_go_there_and_back() {
     }
 }
 
-/// Damaged bytes of every kind: parsing refuses or accepts; it never panics, and what it accepts encodes
-/// to the same bytes.
+/// Damaged bytes of every kind: parsing refuses or accepts; it never panics, and what it accepts
+/// encodes to the same bytes.
 #[test]
 fn damage_never_panics() {
     let rng = &mut SeededRng::new("damage", SEED);

@@ -1,7 +1,7 @@
 //! FLP1's own vectors, per field, so that another implementation can be checked against them.
 //!
-//! Key: skSm of RFC 9497, A.1.2; key epoch 7; `evil.example`, kind 1, unless said otherwise. Share groups,
-//! org ids and the federation are 32 equal bytes, so a test writes `[1; 32]`.
+//! Key: skSm of RFC 9497, A.1.2; key epoch 7; `evil.example`, kind 1, unless said otherwise. Share
+//! groups, org ids and the federation are 32 equal bytes, so a test writes `[1; 32]`.
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
