@@ -1,12 +1,12 @@
 //! Destinations: the one normaliser of names and addresses, and what may become a token.
 //!
 //! ```text
-//! text -> Destination (host, port) -> Host -> inputs(policy) -> Input bytes -> (flowlore-veil) token
+//! text -> Destination (host, port) -> Host -> inputs(policy) -> Input bytes -> token
 //! ```
 //!
-//! If a [`Host`] exists, it is normalised: two spellings of one destination are equal. Destinations are
-//! what Flowlore keeps secret, so `Debug` prints kind and length only and there is no `Display`: whoever
-//! shows a name to a person calls [`Host::text`] and thereby says so.
+//! If a [`Host`] exists, it is normalised: two spellings of one destination are equal. Destinations
+//! are what Flowlore keeps secret, so `Debug` prints kind and length only and there is no
+//! `Display`: whoever shows a name to a person calls [`Host::text`] and thereby says so.
 
 mod address;
 mod input;
@@ -50,7 +50,8 @@ pub struct Destination {
     pub port: Option<u16>,
 }
 
-/// Text that is no destination. Says what is wrong and what would be accepted, never the text itself.
+/// Text that is no destination. Says what is wrong and what would be accepted, never the text
+/// itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// Nothing is left without spaces and dots.
@@ -126,8 +127,8 @@ impl FromStr for Name {
 }
 
 impl Host {
-    /// Its text: the name, or the address in its canonical form (RFC 5952). Show it to the org's own
-    /// people only.
+    /// Its text: the name, or the address in its canonical form (RFC 5952). Show it to the org's
+    /// own people only.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         match self {
@@ -187,7 +188,8 @@ impl FromStr for Host {
         if text.contains(':') {
             return Err(if text.contains('%') { HostError::Zone } else { HostError::Character });
         }
-        // Hyphens anywhere: hosts such as `r3---sn-x.example` exist, though IDNA2008 frowns on them.
+        // Hyphens anywhere: hosts such as `r3---sn-x.example` exist, though IDNA2008 frowns on
+        // them.
         let ascii = Uts46::new()
             .to_ascii(
                 text.as_bytes(),
@@ -262,8 +264,8 @@ fn check_name(name: &str) -> Result<(), HostError> {
     Ok(())
 }
 
-/// Whether a last label reads as a number to some resolver (WHATWG URL, "ends in a number checker"): no
-/// top-level domain does.
+/// Whether a last label reads as a number to some resolver (WHATWG URL, "ends in a number
+/// checker"): no top-level domain does.
 fn is_numeric(label: &str) -> bool {
     match label.strip_prefix("0x") {
         Some(hex) => hex.bytes().all(|byte| byte.is_ascii_hexdigit()),

@@ -1,12 +1,14 @@
 //! The public suffix list: which names share an owner, so that one site is one thing.
 //!
-//! Source of the rules: <https://publicsuffix.org/list/>. Both sections count, the ICANN one and the
-//! private one: `alice.github.io` and `bob.github.io` are two sites. A name under no rule falls under the
-//! list's default rule `*`, so `c2.evil.example` has the site `evil.example`.
+//! Source of the rules: <https://publicsuffix.org/list/>. Both sections count, the ICANN one and
+//! the private one: `alice.github.io` and `bob.github.io` are two sites. A name under no rule falls
+//! under the list's default rule `*`, so `c2.evil.example` has the site `evil.example`.
 
 use std::sync::LazyLock;
 
 use publicsuffix::{List, Psl};
+
+use crate::limits::SUFFIX_LIST_BYTES_MAX;
 
 /// The list that ships with the program; `common/data/README.md` says which.
 const SHIPPED: &[u8] = include_bytes!("../data/public_suffix_list.dat");
@@ -25,8 +27,8 @@ pub struct Suffixes {
 /// A public suffix list that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SuffixesError {
-    /// Longer than [`SUFFIX_LIST_BYTES_MAX`](crate::limits::SUFFIX_LIST_BYTES_MAX).
-    #[error("the public suffix list has {0} bytes; at most {max} are read", max = crate::limits::SUFFIX_LIST_BYTES_MAX)]
+    /// Longer than [`SUFFIX_LIST_BYTES_MAX`].
+    #[error("the public suffix list has {0} bytes; at most {SUFFIX_LIST_BYTES_MAX} are read")]
     TooLong(usize),
     /// Not a list in the format of publicsuffix.org.
     #[error("not a public suffix list as publicsuffix.org writes it: {0}")]
@@ -45,7 +47,7 @@ impl Suffixes {
     /// # Errors
     /// [`SuffixesError`] when it is too long, not UTF-8, empty, or has a rule that is none.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SuffixesError> {
-        if bytes.len() > crate::limits::SUFFIX_LIST_BYTES_MAX {
+        if bytes.len() > SUFFIX_LIST_BYTES_MAX {
             return Err(SuffixesError::TooLong(bytes.len()));
         }
         let list =
@@ -61,8 +63,8 @@ impl Suffixes {
 
     /// The site of a normalised name: its registrable domain, a part of `name` at its end.
     ///
-    /// `None` for a name that is itself a public suffix (`com`, `github.io`) and for a single label.
-    /// A few hash look-ups and no allocation: cheap enough to ask for every name of a day.
+    /// `None` for a name that is itself a public suffix (`com`, `github.io`) and for a single
+    /// label. A few hash look-ups and no allocation: cheap enough to ask for every name of a day.
     #[must_use]
     pub fn site<'a>(&self, name: &'a str) -> Option<&'a str> {
         let site = self.list.domain(name.as_bytes())?;
@@ -119,7 +121,7 @@ mod tests {
     fn what_is_no_list_is_refused() {
         assert!(matches!(Suffixes::from_bytes(b""), Err(SuffixesError::Format(_))));
         assert!(matches!(Suffixes::from_bytes(&[0xff; 64]), Err(SuffixesError::Format(_))));
-        let long = vec![b'\n'; crate::limits::SUFFIX_LIST_BYTES_MAX + 1];
+        let long = vec![b'\n'; SUFFIX_LIST_BYTES_MAX + 1];
         assert!(matches!(Suffixes::from_bytes(&long), Err(SuffixesError::TooLong(_))));
     }
 }

@@ -1,8 +1,9 @@
 //! Address classes, from the IANA registries.
 //!
-//! Sources, as of 2026: "IANA IPv4 Special-Purpose Address Registry", "IANA IPv6 Special-Purpose Address
-//! Registry" (both RFC 6890 and its updates), "Internet Protocol Version 6 Address Space" (only 2000::/3
-//! is given out as global unicast) and the multicast ranges of RFC 5771 and RFC 4291.
+//! Sources, as of 2026: "IANA IPv4 Special-Purpose Address Registry", "IANA IPv6 Special-Purpose
+//! Address Registry" (both RFC 6890 and its updates), "Internet Protocol Version 6 Address Space"
+//! (only 2000::/3 is given out as global unicast) and the multicast ranges of RFC 5771 and RFC
+//! 4291.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -21,8 +22,9 @@ pub enum AddressClass {
 
 /// The class of an address; an IPv4 address mapped into IPv6 counts as the IPv4 address.
 ///
-/// Where the registry says "N/A" for global reach (6to4, Teredo), and for the NAT64 prefix 64:ff9b::/96, the
-/// answer is `Special`: such an address wraps another one and would be a second name for it.
+/// Where the registry says "N/A" for global reach (6to4, Teredo), and for the NAT64 prefix
+/// 64:ff9b::/96, the answer is `Special`: such an address wraps another one and would be a second
+/// name for it.
 #[must_use]
 pub fn address_class(address: IpAddr) -> AddressClass {
     match address.to_canonical() {
@@ -66,8 +68,8 @@ fn class_v6(address: Ipv6Addr) -> AddressClass {
     match address.segments() {
         [0xff00..=0xffff, ..] => AddressClass::Multicast,
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0x0fff, ..] => AddressClass::Documentation,
-        // Of 2001::/23 (protocol assignments) only these reach everywhere: PCP, TURN and DNS-SD SRP anycast,
-        // AMT, AS112, ORCHIDv2, drone identifiers.
+        // Of 2001::/23 (protocol assignments) only these reach everywhere: PCP, TURN and DNS-SD SRP
+        // anycast, AMT, AS112, ORCHIDv2, drone identifiers.
         [0x2001, 1, 0, 0, 0, 0, 0, 1..=3]
         | [0x2001, 3, ..]
         | [0x2001, 4, 0x112, ..]

@@ -31,8 +31,8 @@ pub enum InputKind {
     Slash64 = 5,
 }
 
-/// `"FLP1-dest" || 00 || kind u8 || port u16 = 0 || len u16 || name`, canonical. The port is always 0: one
-/// evaluation serves all ports of a host.
+/// `"FLP1-dest" || 00 || kind u8 || port u16 = 0 || len u16 || name`, canonical. The port is always
+/// 0: one evaluation serves all ports of a host.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Input(Box<[u8]>);
 
@@ -85,8 +85,8 @@ impl Input {
         Self(bytes.into())
     }
 
-    /// Reads an input that others recovered: known kind, port 0, canonical name; a site must be a registrable
-    /// domain of the list that the federation pins.
+    /// Reads an input that others recovered: known kind, port 0, canonical name; a site must be a
+    /// registrable domain of the list that the federation pins.
     ///
     /// Whether it may be a token at all is another question: [`super::federation_rule`] of
     /// [`Self::subject`].
@@ -144,7 +144,8 @@ impl Input {
         }
     }
 
-    /// The host that it names: the site's own name for kind 4, the network's first address for kind 5.
+    /// The host that it names: the site's own name for kind 4, the network's first address for kind
+    /// 5.
     #[must_use]
     pub fn subject(&self) -> Host {
         let name = &self.0[HEAD_BYTES..];

@@ -11,16 +11,16 @@ use super::{AddressClass, Host, HostError, Input, Name, address_class};
 use crate::suffixes::Suffixes;
 
 /// Zones that mean something else, or nothing, in every network: special-use names of RFC 6761,
-/// 6762 and 7686, `internal` (reserved by ICANN in 2024), and those that routers and offices use for
-/// themselves (RFC 6762, appendix G). `home.arpa` stands under `arpa`.
+/// 6762 and 7686, `internal` (reserved by ICANN in 2024), and those that routers and offices use
+/// for themselves (RFC 6762, appendix G). `home.arpa` stands under `arpa`.
 const LOCAL_ZONES: &[&str] =
     &["arpa", "corp", "home", "internal", "invalid", "lan", "local", "localhost", "onion", "test"];
 
 /// Names kept for examples (RFC 2606, RFC 6761).
 const DOCUMENTATION_ZONES: &[&str] = &["example", "example.com", "example.net", "example.org"];
 
-/// Shortest registrable label of an own zone that is looked for inside other names: shorter ones (`ibm`,
-/// `hp`) stand in too many unrelated words.
+/// Shortest registrable label of an own zone that is looked for inside other names: shorter ones
+/// (`ibm`, `hp`) stand in too many unrelated words.
 const OWN_LABEL_BYTES_MIN: usize = 4;
 
 /// Part of the network that a person names: a zone with all below it, or a range of addresses.
@@ -44,10 +44,11 @@ pub struct OwnPolicy<'a> {
     pub own: Vec<Scope>,
     /// Whatever else the org wants kept: business partners, honeypots.
     pub private: Vec<Scope>,
-    /// Sites that mint a random host name per customer or visit: their hosts are told apart by nobody,
-    /// so only the site gets an input. Pinned by the federation.
+    /// Sites that mint a random host name per customer or visit: their hosts are told apart by
+    /// nobody, so only the site gets an input. Pinned by the federation.
     pub minting_sites: BTreeSet<Name>,
-    /// Whether names and networks kept for examples count as real: demo, tests and sample data only.
+    /// Whether names and networks kept for examples count as real: demo, tests and sample data
+    /// only.
     pub documentation_names: bool,
     /// The list that the federation pins.
     pub suffixes: &'a Suffixes,
@@ -118,8 +119,8 @@ pub fn inputs(host: &Host, policy: &OwnPolicy<'_>) -> Result<Inputs, WhyNot> {
     Ok(Inputs { host: (!minted).then(|| Input::host(host)), site: site.map(Input::site) })
 }
 
-/// The part of the rule that is the same for every member, so that all replicas judge an opened name alike:
-/// the reason why this host must not be a token, if there is one.
+/// The part of the rule that is the same for every member, so that all replicas judge an opened
+/// name alike: the reason why this host must not be a token, if there is one.
 #[must_use]
 pub fn federation_rule(host: &Host, documentation_names: bool) -> Option<WhyNot> {
     let documentation = match host {
@@ -142,8 +143,8 @@ pub fn federation_rule(host: &Host, documentation_names: bool) -> Option<WhyNot>
 }
 
 impl Scope {
-    /// Whether the host lies in it. An IPv6 network smaller than a /64 covers the whole /64: the inputs of
-    /// its neighbours would name the same site.
+    /// Whether the host lies in it. An IPv6 network smaller than a /64 covers the whole /64: the
+    /// inputs of its neighbours would name the same site.
     #[must_use]
     pub fn covers(&self, host: &Host) -> bool {
         match (self, host) {
@@ -156,8 +157,8 @@ impl Scope {
         }
     }
 
-    /// Whether a label of `name` contains the registrable label of this zone: `acme.okta.example` and
-    /// `acme-my.sharepoint.example` name the owner of `acme.example`.
+    /// Whether a label of `name` contains the registrable label of this zone: `acme.okta.example`
+    /// and `acme-my.sharepoint.example` name the owner of `acme.example`.
     fn is_named_by(&self, name: &Name, suffixes: &Suffixes) -> bool {
         let Self::Zone(zone) = self else { return false };
         let site = suffixes.site(zone.as_str()).unwrap_or(zone.as_str());
