@@ -6,7 +6,7 @@
 use flowlore_common::label::{Behaviour, Direction, Severity};
 
 use crate::detect::{Action, Evidence, Hit, Judged, words};
-use crate::pair::{Group, Surroundings};
+use crate::pair::{Group, Grouping, Surroundings};
 use crate::score::{
     self, FAMILIAR_DAYS_MIN, HISTORY_DAYS_MIN, Modifiers, NEW_DAYS_MAX, PREVALENCE_HOSTS_MIN,
 };
@@ -52,12 +52,12 @@ pub struct Ruling {
     pub reason: Option<&'static str>,
 }
 
-/// The severity of a behaviour with this threat score: the severity table.
+/// The severity of a group's behaviour with this threat score: the severity table.
 #[must_use]
 pub fn rule(
     behaviour: Behaviour,
     threat_milli: u16,
-    direction: Direction,
+    group: &Group<'_>,
     around: &Surroundings,
 ) -> Ruling {
     use Severity::{Critical, High, Info, Low, Medium};
@@ -65,8 +65,14 @@ pub fn rule(
     let rarity = Rarity::of(around);
     ruling.cap(rarity == Rarity::Common, Info, "common here");
     ruling.cap(rarity == Rarity::Uncommon, Medium, "not rare here");
-    let inward = matches!(direction, Direction::Inbound | Direction::Internal);
+    let inward = matches!(group.direction, Direction::Inbound | Direction::Internal);
     ruling.cap(is_c2(behaviour) && inward, Medium, "not from inside to outside");
+    let unmeasured = around.inside_hosts < PREVALENCE_HOSTS_MIN && !is_new(around);
+    ruling.cap(
+        is_c2(behaviour) && unmeasured && is_ordinary(group),
+        Medium,
+        "an ordinary named service, and too few hosts to show that it is rare",
+    );
     ruling.cap(behaviour == Behaviour::LongConnection, Medium, "duration alone");
     if around.critical_asset {
         ruling = match ruling.severity {
@@ -103,6 +109,24 @@ const fn is_c2(behaviour: Behaviour) -> bool {
     )
 }
 
+/// Whether the history says that the destination is new here.
+fn is_new(around: &Surroundings) -> bool {
+    around.history_days >= HISTORY_DAYS_MIN
+        && around.first_seen_days.is_some_and(|days| days <= NEW_DAYS_MAX)
+}
+
+/// A named service that answers over TLS or HTTP as browsers and agents speak them. Most of what is periodic in a
+/// small network is one of these, so it takes a measured rarity to call one grave. A rare client signature does not
+/// count against it here: every agent has one of its own.
+fn is_ordinary(group: &Group<'_>) -> bool {
+    let hints = &group.hints;
+    group.grouping == Grouping::Name
+        && (hints.tls > 0 || hints.http > 0)
+        && hints.missing_host_header == 0
+        && hints.mime_mismatch == 0
+        && group.totals.unanswered < group.totals.flows
+}
+
 /// Weighs a hit: modifiers, severity, confidence, and the sentences and actions that follow.
 ///
 /// Everything of `group` is read but its contacts, which a caller may have let go by now. A severity of `info`
@@ -111,7 +135,7 @@ const fn is_c2(behaviour: Behaviour) -> bool {
 pub fn judge(mut hit: Hit, group: &Group<'_>, around: &Surroundings) -> Judged {
     let modifiers = Modifiers::of(group, around);
     let threat_milli = score::threat(hit.base_milli, &modifiers);
-    let ruling = rule(hit.behaviour, threat_milli, group.direction, around);
+    let ruling = rule(hit.behaviour, threat_milli, group, around);
     let confidence = confidence(threat_milli, group, around);
     prevalence(around, &mut hit);
     first_seen(around, &mut hit);

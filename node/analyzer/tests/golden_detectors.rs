@@ -132,22 +132,22 @@ mod formulas {
             ("median of a half",               &[0, 0, 1, 50],              1.0, [0.5, 0.5, 24.5 / 25.5], 520),
         ];
         for (name, values, default, [median, deviation, skewness], score) in ROWS {
-            let got = stats::spread(&mut values.to_vec(), &mut Vec::new(), *default).expect(name);
+            let got = stats::spread(values, *default).expect(name);
             let shown = (got.median, got.deviation, got.score_milli);
             assert_eq!(shown, (*median, *deviation, *score), "{name}");
             assert!((got.skewness - skewness).abs() < 1e-12, "{name}: {}", got.skewness);
         }
-        assert_eq!(stats::spread(&mut [], &mut Vec::new(), 1.0), None);
+        assert_eq!(stats::spread(&[], 1.0), None);
     }
 
     #[test]
     fn far_values_do_not_score_below_zero() {
         // Median 1, distances 1,0,..: a deviation above the median would be negative without the clamp.
-        let got = stats::spread(&mut [1, 1, 3, 9, 9], &mut Vec::new(), 0.0).expect("values");
+        let got = stats::spread(&[1, 1, 3, 9, 9], 0.0).expect("values");
         assert_eq!((got.median, got.deviation, got.deviation_score), (3.0, 2.0, 1.0 / 3.0));
-        let got = stats::spread(&mut [0, 0, 1, 50, 99], &mut Vec::new(), 0.5).expect("values");
+        let got = stats::spread(&[0, 0, 1, 50, 99], 0.5).expect("values");
         assert_eq!((got.median, got.deviation, got.deviation_score), (1.0, 1.0, 0.0));
-        let got = stats::spread(&mut [1, 40, 90, 900, 901], &mut Vec::new(), 0.0).expect("values");
+        let got = stats::spread(&[1, 40, 90, 900, 901], 0.0).expect("values");
         assert!(got.deviation_score >= 0.0);
     }
 
@@ -548,8 +548,35 @@ mod severities {
             ),
         ];
         for (name, behaviour, threat, direction, around, expected) in rows {
-            assert_eq!(rule(behaviour, threat, direction, &around).severity, expected, "{name}");
+            let group = Group { direction, ..by_address(&[]) };
+            assert_eq!(rule(behaviour, threat, &group, &around).severity, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn an_ordinary_service_needs_a_measured_rarity() {
+        let contacts = [Contact { second: START, bytes: 1 }];
+        let ordinary = by_name("service.example", &contacts);
+        let few = Surroundings { inside_hosts: 9, ..known() };
+        let of = |group: &Group<'_>, around: &Surroundings| {
+            rule(Behaviour::C2BeaconHttpTls, 700, group, around).severity
+        };
+        assert_eq!(of(&ordinary, &few), Severity::Medium);
+        assert_eq!(of(&ordinary, &known()), Severity::High, "rarity was measured");
+        let new = Surroundings { first_seen_days: Some(7), ..few };
+        assert_eq!(of(&ordinary, &new), Severity::High, "the history calls it new");
+        assert_eq!(of(&by_address(&contacts), &few), Severity::High, "no name");
+        assert_eq!(of(&proxied("service.example", &contacts), &few), Severity::High);
+        let with = |change: fn(&mut Group<'_>)| {
+            let mut group = ordinary.clone();
+            change(&mut group);
+            of(&group, &few)
+        };
+        assert_eq!(with(|group| group.totals.unanswered = 1), Severity::High);
+        assert_eq!(with(|group| group.hints.missing_host_header = 1), Severity::High);
+        assert_eq!(with(|group| group.hints.mime_mismatch = 1), Severity::High);
+        assert_eq!(with(|group| group.hints.tls = 0), Severity::High);
+        assert_eq!(with(|group| group.hints.rare_signature = true), Severity::Medium);
     }
 
     #[test]
@@ -558,7 +585,8 @@ mod severities {
             for behaviour in [Behaviour::C2BeaconIp, Behaviour::LongConnection] {
                 let of = |threat, some| {
                     let around = Surroundings { hosts_contacting: some, ..known() };
-                    rule(behaviour, threat, direction, &around).severity
+                    let group = Group { direction, ..by_address(&[]) };
+                    rule(behaviour, threat, &group, &around).severity
                 };
                 for threat in 1..=1000 {
                     assert!(of(threat, 1) >= of(threat - 1, 1));
@@ -681,20 +709,21 @@ mod properties {
     }
 
     #[test]
-    fn the_order_of_values_does_not_matter() {
+    fn the_order_of_sizes_does_not_matter() {
         let mut random = Random(2);
-        for _ in 0..500 {
-            let mut values: Vec<u32> =
-                (0..1 + random.below(60)).map(|_| random.below(999)).collect();
-            let sorted = {
-                let mut sorted = values.clone();
-                sorted.sort_unstable();
-                stats::spread(&mut sorted, &mut Vec::new(), 0.0)
-            };
-            for at in (1..values.len()).rev() {
-                values.swap(at, random.below(at as u32 + 1) as usize);
+        for limit in [3, 999, 70_000, u32::MAX] {
+            for _ in 0..200 {
+                let count = 3 + random.below(400);
+                let mut sizes: Vec<u32> = (0..count).map(|_| random.below(limit)).collect();
+                let contacts: Vec<Contact> =
+                    sizes.iter().map(|bytes| Contact { second: START, bytes: *bytes }).collect();
+                let mut scratch = Scratch::default();
+                let got = stats::size_spread(&contacts, &mut scratch);
+                let most = stats::most_frequent(sizes.iter().copied(), &mut scratch);
+                sizes.sort_unstable();
+                assert_eq!(got, stats::spread(&sizes, 0.0));
+                assert_eq!(most, stats::mode(&sizes));
             }
-            assert_eq!(stats::spread(&mut values, &mut Vec::new(), 0.0), sorted);
         }
     }
 
@@ -708,8 +737,7 @@ mod properties {
         };
         for _ in 0..500 {
             let count = 2 + random.below(40) as usize;
-            let mut values: Vec<u32> = (0..count).map(|_| random.below(5_000)).collect();
-            let mut sorted = values.clone();
+            let mut sorted: Vec<u32> = (0..count).map(|_| random.below(5_000)).collect();
             sorted.sort_unstable();
             let (q1, q2, q3) = (
                 median(&sorted[..count / 2]),
@@ -720,7 +748,7 @@ mod properties {
                 sorted.iter().map(|value| (f64::from(*value) - q2).abs()).collect();
             distances.sort_by(f64::total_cmp);
             let middle = f64::midpoint(distances[(count - 1) / 2], distances[count / 2]);
-            let got = stats::spread(&mut values, &mut Vec::new(), 0.0).expect("values");
+            let got = stats::spread(&sorted, 0.0).expect("values");
             assert_eq!((got.median, got.deviation), (q2, middle));
             if q3 - q1 >= 10.0 && q2 > q1 && q2 < q3 {
                 let skewness = (q1 + q3 - 2.0 * q2) / (q3 - q1);
