@@ -516,6 +516,16 @@ fn items_that_are_no_labels() {
     assert_eq!(parse(&|item| item.push(0)), Err(LabelError::Length));
     assert_eq!(parse(&|item| item[32] = 2), Err(LabelError::Flags(2)));
     assert_eq!(parse(&|item| item[32] = 1), Err(LabelError::RetractedBody));
+    let retracted = |nonce: u8| {
+        move |item: &mut Vec<u8>| {
+            item[32] = 1;
+            item.truncate(65);
+            item.extend_from_slice(&[nonce; 24]);
+            item.extend_from_slice(&[0, 0]);
+        }
+    };
+    assert_eq!(parse(&retracted(0)), Ok(()));
+    assert_eq!(parse(&retracted(1)), Err(LabelError::RetractedBody));
     let shorter = parse(&|item| {
         item.pop();
         item[90] -= 1;

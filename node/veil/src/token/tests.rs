@@ -59,3 +59,26 @@ fn places_are_those_of_the_specification() {
         assert_eq!(hex::encode(x.as_bytes()), place);
     }
 }
+
+/// Whoever knows a_0 can seal anything: only the form that everybody derives opens.
+#[test]
+fn a_sealed_name_with_hidden_bytes_does_not_open() {
+    let secret = Secret::derive(&Y::from_bytes([1; 64]), 7, Purpose::Flagged);
+    let honest = secret.record_of(b"name");
+    let opens = |change: &dyn Fn(&mut [u8; 96])| {
+        let mut padded = [0; 96];
+        padded[..6].copy_from_slice(b"\0\x04name");
+        change(&mut padded);
+        let sealed = name_cipher(&secret.polynomial[0]);
+        let sealed = sealed.encrypt(&Nonce::default(), padded.as_slice()).unwrap();
+        let mut bytes = honest.bytes().to_vec();
+        bytes.truncate(104);
+        bytes.extend_from_slice(&sealed);
+        let record = TokenRecord::parse(&bytes, &token_of(&bytes)).unwrap();
+        record.open_name(&secret.polynomial[0]).map(|name| name.to_vec())
+    };
+    assert_eq!(opens(&|_| ()), Some(b"name".to_vec()));
+    assert_eq!(opens(&|padded| padded[95] = 1), None);
+    assert_eq!(opens(&|padded| padded[1] = 3), None);
+    assert_eq!(opens(&|padded| padded[0] = 1), None);
+}
