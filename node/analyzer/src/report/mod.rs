@@ -44,12 +44,13 @@ pub struct Analysis {
 
 impl Analysis {
     /// Builds the report of settled parts. `files` are the inputs in the order of their numbers,
-    /// with what reading them counted.
+    /// with what reading them counted; `notes` is what else is to be said about the paths.
     #[must_use]
     pub fn new(
         settlement: &Settlement,
         mut part: Part,
         files: Vec<InputFile>,
+        notes: Vec<String>,
         options: &Options,
     ) -> Self {
         let seen = &settlement.seen;
@@ -80,6 +81,7 @@ impl Analysis {
                 flows: part.sums.flows,
                 first: seen.first_us.map(Micros),
                 last: seen.last_us.map(Micros),
+                notes,
             },
             coverage,
             summary,

@@ -82,6 +82,8 @@ pub struct Input {
     pub first: Option<Micros>,
     /// End of the last one.
     pub last: Option<Micros>,
+    /// What else is to be said about the paths given.
+    pub notes: Vec<String>,
 }
 
 /// A file.

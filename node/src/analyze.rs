@@ -1,0 +1,365 @@
+//! `flowlore-node analyze`: logs in, a report out. Nothing is published, no folder is needed.
+//!
+//! ```text
+//! paths -> follow (threads) -> intakes -> settle (threads, bucket by bucket) -> report -> text | json | ndjson
+//! ```
+
+use std::{
+    io,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, ValueEnum};
+use flowlore_analyzer::{
+    direction::Home,
+    history::History,
+    intake::{Intake, Spill},
+    inventory::Assets,
+    limits::{CONVERSATIONS_DEFAULT, MEMORY_BYTES_DEFAULT},
+    options::Options,
+    report::{Analysis, model::InputFile, text::TextOptions},
+    settle::{Part, Settlement, Workspace},
+};
+use flowlore_common::{
+    env::{Clock, SystemClock},
+    label::Severity,
+    time::Micros,
+};
+use ipnet::IpNet;
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::{
+    follow::{self, FileRead, Followed},
+    limits::MEMORY_BYTES_MIN,
+    spill::TemporaryFile,
+};
+
+/// Exit code when `--fail-on` or `--fail-on-coverage` says so.
+const FAILED_ON: u8 = 3;
+/// The history's file in its folder.
+const HISTORY_FILE: &str = "history.json";
+/// Beside it, locked while an analysis reads and writes it.
+const HISTORY_LOCK: &str = "history.lock";
+
+/// Analyze logs and print what is in them.
+#[derive(Clone, Debug, Args)]
+pub struct AnalyzeArgs {
+    /// Files, folders (searched), or - for standard input; .gz and .zst are unpacked
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Format of the input; `auto` recognises it by content
+    #[arg(long, value_enum, default_value_t = Format::Auto)]
+    format: Format,
+    /// What is inside, instead of what the sensor says and private ranges; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    home_net: Vec<IpNet>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// List findings from this severity on; the others are counted
+    #[arg(long, value_name = "SEVERITY", default_value = "medium")]
+    min_severity: Severity,
+    /// List so many conversations, by bytes, or all
+    #[arg(long, value_name = "N|all", default_value_t = Conversations(Some(CONVERSATIONS_DEFAULT)))]
+    conversations: Conversations,
+    /// CSV of machines: address, name, owner, criticality (low, normal, high), tags
+    #[arg(long, value_name = "FILE")]
+    assets: Option<PathBuf>,
+    /// Remember in this folder what was contacted when, and use it
+    #[arg(long, value_name = "DIR")]
+    history: Option<PathBuf>,
+    /// Memory for flows that wait, such as 512MiB or 2GiB; the rest waits in a temporary file
+    #[arg(long, value_name = "SIZE", default_value_t = Size(MEMORY_BYTES_DEFAULT))]
+    memory: Size,
+    /// Threads; one a core if not given
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Time zone of the text, such as Europe/Berlin; JSON is always UTC
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    tz: String,
+    /// Exit with 3 when an incident is at least this severe
+    #[arg(long, value_name = "SEVERITY")]
+    fail_on: Option<Severity>,
+    /// Exit with 3 when coverage is poor
+    #[arg(long)]
+    fail_on_coverage: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// By content
+    Auto,
+    /// Zeek logs, which are all that this version reads
+    Zeek,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    /// For a person
+    Text,
+    /// The whole report
+    Json,
+    /// A finding a line
+    Ndjson,
+}
+
+/// A number, or all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Conversations(Option<usize>);
+
+impl std::fmt::Display for Conversations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(count) => count.fmt(f),
+            None => f.write_str("all"),
+        }
+    }
+}
+
+impl std::str::FromStr for Conversations {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|count| Self(Some(count))).map_err(|_| "write a number, or all".to_owned())
+    }
+}
+
+/// An amount of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Size(usize);
+
+const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let unit = UNITS.iter().find(|(_, bytes)| self.0 % bytes == 0);
+        let (name, bytes) = unit.copied().unwrap_or(("B", 1));
+        write!(f, "{}{name}", self.0 / bytes)
+    }
+}
+
+impl std::str::FromStr for Size {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is no amount of memory: write it as 512MiB or 2GiB");
+        let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+        let count: usize = digits.parse().map_err(|_| wrong())?;
+        let letter = text[digits.len()..].trim().trim_end_matches("iB").trim_end_matches('B');
+        let unit = UNITS.iter().find(|(name, _)| name[..1].eq_ignore_ascii_case(letter));
+        let bytes = unit.and_then(|(_, bytes)| count.checked_mul(*bytes)).ok_or_else(wrong)?;
+        if bytes < MEMORY_BYTES_MIN {
+            return Err(format!("'{text}' is too little: {} at least", Self(MEMORY_BYTES_MIN)));
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// How the work is done. Nothing here changes what comes out.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Threads that read and settle.
+    pub threads: NonZeroUsize,
+    /// Bytes that may wait in memory.
+    pub memory_bytes: usize,
+}
+
+/// Reads, settles and reports.
+///
+/// # Errors
+/// When a named path cannot be read, or the temporary file cannot be written or read.
+pub fn analyze(paths: &[PathBuf], effort: Effort, options: &Options) -> anyhow::Result<Analysis> {
+    Ok(analyze_and(paths, effort, options, |_| ())?.0)
+}
+
+/// As [`analyze`], with a look at the sums that the report is made of.
+///
+/// # Errors
+/// As [`analyze`].
+pub fn analyze_and<T>(
+    paths: &[PathBuf],
+    effort: Effort,
+    options: &Options,
+    look: impl FnOnce(&Part) -> T,
+) -> anyhow::Result<(Analysis, T)> {
+    let reading = follow::Options { threads: effort.threads, ..follow::Options::default() };
+    let spill: Arc<dyn Spill> = Arc::new(TemporaryFile::new());
+    // A quarter is left for settling.
+    let share_bytes = effort.memory_bytes / 4 * 3 / effort.threads;
+    let intake = || Intake::new(share_bytes, Some(Arc::clone(&spill)));
+    let Followed { files, notes, sinks } = follow::read(paths, &reading, intake)?;
+    let settlement = Settlement::new(sinks, Some(spill), options).context("temporary file")?;
+    let part = settle(&settlement, effort.threads).context("temporary file")?;
+    let files = files.into_iter().map(input_file).collect();
+    let looked = look(&part);
+    Ok((Analysis::new(&settlement, part, files, notes, options), looked))
+}
+
+/// Settles all buckets on threads; which thread takes which makes no difference.
+fn settle(settlement: &Settlement, threads: NonZeroUsize) -> io::Result<Part> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let (mut part, mut space) = (Part::default(), Workspace::default());
+        loop {
+            let bucket = next.fetch_add(1, Ordering::Relaxed);
+            if bucket >= settlement.buckets() {
+                return Ok(part);
+            }
+            settlement.settle(bucket, &mut part, &mut space)?;
+        }
+    };
+    let parts: Vec<io::Result<Part>> = thread::scope(|scope| {
+        let running: Vec<_> = (0..threads.get()).map(|_| scope.spawn(work)).collect();
+        let ended = running.into_iter().map(|thread| match thread.join() {
+            Ok(part) => part,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        ended.collect()
+    });
+    let mut whole = Part::default();
+    for part in parts {
+        whole.merge(part?);
+    }
+    Ok(whole)
+}
+
+fn input_file(file: FileRead) -> InputFile {
+    let FileRead { path, tally, note } = file;
+    InputFile {
+        path,
+        format: tally.format(),
+        records: tally.records,
+        flows: 0,
+        skipped: tally.skipped.iter().map(|(reason, count)| (reason.name(), *count)).collect(),
+        note,
+    }
+}
+
+/// The command.
+///
+/// # Errors
+/// When a path, the asset file, the history or the time zone cannot be used.
+pub fn run(args: AnalyzeArgs, terminal: bool) -> anyhow::Result<(String, ExitCode)> {
+    let (Format::Auto | Format::Zeek) = args.format;
+    let begun = SystemClock.now();
+    let zone = TimeZone::get(&args.tz)
+        .map_err(|_| anyhow!("--tz {}: no such time zone; write it as Europe/Berlin", args.tz))?;
+    let folder = args.history.as_deref().map(HistoryFolder::open).transpose()?;
+    let options = Options {
+        home: Home::new(args.home_net),
+        severity_min: args.min_severity,
+        conversations: args.conversations.0,
+        assets: args.assets.as_deref().map(read_assets).transpose()?.unwrap_or_default(),
+        history: folder.as_ref().map(HistoryFolder::read).transpose()?,
+    };
+    let threads = args.threads.unwrap_or_else(|| follow::Options::default().threads);
+    let effort = Effort { threads, memory_bytes: args.memory.0 };
+    let Analysis { report, history, gravest } = analyze(&args.paths, effort, &options)?;
+    if let (Some(folder), Some(history)) = (&folder, &history) {
+        folder.write(history)?;
+    }
+    let poor = report.coverage.grade == flowlore_analyzer::coverage::Grade::Poor;
+    let failed =
+        args.fail_on.is_some_and(|least| gravest >= Some(least)) || (args.fail_on_coverage && poor);
+    let code = if failed { ExitCode::from(FAILED_ON) } else { ExitCode::SUCCESS };
+    let text = match args.output {
+        Output::Json => report.to_json() + "\n",
+        Output::Ndjson => report.to_ndjson(),
+        Output::Text => {
+            let elapsed = SystemClock.now().0.saturating_sub(begun.0) / 1000;
+            let names = args.paths.iter().map(|path| path.to_string_lossy());
+            report.to_text(&TextOptions {
+                colour: terminal,
+                input: &names.collect::<Vec<_>>().join(" "),
+                elapsed_ms: u64::try_from(elapsed).ok(),
+                offset_s: &|at: Micros| offset_s(&zone, at),
+                zone: &args.tz,
+            })
+        }
+    };
+    Ok((text, code))
+}
+
+fn offset_s(zone: &TimeZone, at: Micros) -> i32 {
+    Timestamp::from_microsecond(at.0).map_or(0, |at| zone.to_offset(at).seconds())
+}
+
+fn read_assets(path: &Path) -> anyhow::Result<Assets> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("--assets {shown}"))?;
+    Assets::parse(&text).with_context(|| format!("--assets {shown}"))
+}
+
+/// The folder of `--history`, locked until dropped: two analyses at once would lose one's memory.
+struct HistoryFolder {
+    path: PathBuf,
+    _lock: std::fs::File,
+}
+
+impl HistoryFolder {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let context = || format!("--history {}", path.display());
+        std::fs::create_dir_all(path).with_context(context)?;
+        let lock = std::fs::File::create(path.join(HISTORY_LOCK)).with_context(context)?;
+        lock.lock().with_context(context)?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    fn file(&self) -> PathBuf {
+        self.path.join(HISTORY_FILE)
+    }
+
+    fn read(&self) -> anyhow::Result<History> {
+        let file = self.file();
+        match std::fs::read(&file) {
+            Ok(bytes) => History::from_bytes(&bytes).with_context(|| file.display().to_string()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::default()),
+            Err(error) => Err(error).with_context(|| file.display().to_string()),
+        }
+    }
+
+    /// All or nothing: whoever reads it sees the old one or the new one.
+    fn write(&self, history: &History) -> anyhow::Result<()> {
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            io::Write::write_all(&mut file, &history.to_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(self.file())?;
+            io::Result::Ok(())
+        };
+        write().with_context(|| self.file().display().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_written_as_they_are_read() {
+        for (text, bytes) in [("1GiB", 1 << 30), ("512MiB", 512 << 20), ("64M", 64 << 20)] {
+            let size: Size = text.parse().unwrap();
+            assert_eq!(size, Size(bytes));
+            assert_eq!(size.to_string().parse(), Ok(size));
+        }
+        for text in ["", "12", "MiB", "5 parsecs", "1KiB", "99999999999999GiB", "-1GiB"] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn conversations_are_a_number_or_all() {
+        assert_eq!("all".parse(), Ok(Conversations(None)));
+        assert_eq!("7".parse(), Ok(Conversations(Some(7))));
+        assert!("some".parse::<Conversations>().is_err());
+    }
+}
