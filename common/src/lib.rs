@@ -1,11 +1,11 @@
-//! Flowlore's domain types. No I/O; time and randomness come in through [`env`].
+//! Flowlore's domain types. No I/O; time and randomness come in through [`env`](mod@env).
 //!
 //! In the order in which data meets them:
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`limits`] | every bound of this crate, with unit and reason |
-//! | [`env`] | the clock and the random source, so that everything else takes them as arguments |
+//! | [`env`](mod@env) | the clock and the random source, so that everything else takes them as arguments |
 //! | [`time`] | instants, days and hours, and their RFC 3339 form |
 //! | [`ids`] | 32-byte names of orgs, blocks, tokens and the like |
 //! | [`suffixes`] | the public suffix list: which names are one site |
