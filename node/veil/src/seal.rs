@@ -80,7 +80,10 @@ mod tests {
     #[test]
     fn keys_are_those_of_the_specification() {
         let mut output = [0; 64];
-        let y = "93b33b02a7aea53ac1837533d9ff9acc213fa409924f952692a38a2bfd6accf5f466a8367996d59f8e8b03145cbfc539689da529450e3950c6b16e18d80952ec";
+        let y = concat!(
+            "93b33b02a7aea53ac1837533d9ff9acc213fa409924f952692a38a2bfd6accf5",
+            "f466a8367996d59f8e8b03145cbfc539689da529450e3950c6b16e18d80952ec"
+        );
         hex::decode_to_slice(y, &mut output).unwrap();
         let secret = Secret::derive(&Y::from_bytes(output), 7, Purpose::Flagged);
         let (token, org) = (Token([0; 32]), OrgId([1; 32]));
