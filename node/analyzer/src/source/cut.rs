@@ -19,6 +19,7 @@ pub struct Cutter {
     mode: Mode,
     at: usize,
     piece_bytes: usize,
+    begun: bool,
 }
 
 /// A part of a file.
@@ -54,12 +55,13 @@ impl Cutter {
             mode: Mode::Start,
             at: 0,
             piece_bytes: piece_bytes.max(1),
+            begun: false,
         }
     }
 
-    /// The next piece of the file, whose bytes must be the same at each call.
+    /// The next piece of the file, whose bytes must be the same at each call. An empty file has one.
     pub fn next(&mut self, file: &[u8]) -> Option<Piece> {
-        let first = self.at == 0 && matches!(self.mode, Mode::Start);
+        let first = !std::mem::replace(&mut self.begun, true);
         if self.at >= file.len() && !first {
             return None;
         }

@@ -366,6 +366,17 @@ impl<'a> Pairs<'a> {
         reader.end().ok()?;
         Some(pairs)
     }
+
+    /// The wanted values in their places, escapes undone.
+    fn columns(&self, names: &Names) -> DecodedValues {
+        let mut values: DecodedValues = [const { None }; WANTED_MAX + 1];
+        for (key, value) in &self.0 {
+            if let Some(column) = names.find(key) {
+                values[column] = decoded(value);
+            }
+        }
+        values
+    }
 }
 
 /// A value that is no list or object, without quotes and escapes; empty for null.
@@ -384,6 +395,8 @@ enum Decoded {
     List(Vec<String>),
 }
 
+type DecodedValues = [Option<Decoded>; WANTED_MAX + 1];
+
 /// Reads what the fast pass does not understand.
 fn read_odd(
     text: &str,
@@ -399,13 +412,7 @@ fn read_odd(
     let path = path.and_then(|(_, value)| plain(value)).filter(|name| !name.is_empty());
     let actual = path.map_or(content, |name| Content::named(&name).opened_by(hint));
     let Content::Read(log) = actual else { return (actual, Err(Skip::UnusedLog)) };
-    let names = names_of(actual);
-    let mut values: [Option<Decoded>; WANTED_MAX + 1] = [const { None }; WANTED_MAX + 1];
-    for (key, value) in &pairs.0 {
-        if let Some(column) = names.find(key) {
-            values[column] = decoded(value);
-        }
-    }
+    let values = pairs.columns(names_of(actual));
     (actual, log.read(&OddRow { values: &values }, sink))
 }
 
@@ -428,7 +435,7 @@ fn why_not_json(line: &[u8], whole: bool) -> Skip {
 }
 
 struct OddRow<'v> {
-    values: &'v [Option<Decoded>; WANTED_MAX + 1],
+    values: &'v DecodedValues,
 }
 
 impl<'v> Row<'v> for OddRow<'v> {
@@ -456,4 +463,20 @@ impl<'v> Row<'v> for OddRow<'v> {
             _ => Ok(()),
         }
     }
+}
+
+/// For tests: what the fast pass and the thorough one read, with the columns of conn.log.
+#[cfg(test)]
+pub(super) fn compare(text: &str) -> (Option<Vec<String>>, Option<Vec<String>>) {
+    let names = names_of(Content::named("conn"));
+    let mut values: Values<'_> = [None; WANTED_MAX + 1];
+    let quick = scan(text, names, &mut values).then(|| shown(&JsonRow { values: &values }));
+    let thorough = Pairs::parse(text).map(|pairs| shown(&OddRow { values: &pairs.columns(names) }));
+    (quick, thorough)
+}
+
+#[cfg(test)]
+fn shown<'a>(row: &impl Row<'a>) -> Vec<String> {
+    let value = |column| format!("{:?} {:?}", row.scalar(column), row.texts(column));
+    (0..=PATH).map(value).collect()
 }

@@ -148,6 +148,8 @@ impl Reader {
 
     fn start(&mut self, block: &[u8], sink: &mut impl Sink) {
         let block = block.strip_prefix(b"\xef\xbb\xbf").unwrap_or(block);
+        // The first bytes only, so that the answer does not depend on the block's size.
+        let is_array = block[..block.len().min(PROBE_BYTES)].trim_ascii_start().starts_with(b"[");
         self.mode = match block {
             // Both byte orders, microseconds and nanoseconds:
             // <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-06.html>.
@@ -157,7 +159,7 @@ impl Reader {
             | [0x4d, 0x3c, 0xb2, 0xa1, ..] => Mode::Foreign(Format::Pcap),
             // <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-05.html>, section 4.1.
             [0x0a, 0x0d, 0x0d, 0x0a, ..] => Mode::Foreign(Format::Pcapng),
-            [b'[', ..] => Mode::Array(Elements::default(), None),
+            _ if is_array => Mode::Array(Elements::default(), None),
             _ => Mode::Undecided(0),
         };
         self.text(block, sink);
@@ -249,7 +251,7 @@ impl Reader {
             self.mode = Mode::Tsv(Header::default());
             return self.line(line, whole, sink);
         }
-        if line[0] == b'{'
+        if line.trim_ascii_start().starts_with(b"{")
             && let Some(content) = json::recognise(line, self.hint)
         {
             // What came before was no row without its header, but no JSON.
