@@ -259,7 +259,7 @@ impl World {
             let random = &mut self.random;
             let agent = Agent {
                 service,
-                period: *random.pick(&[10, 30, 60, 120, 300, 300, 600, 900, 1_800, 3_600]),
+                period: *random.pick(&[30, 60, 60, 120, 300, 300, 600, 900, 1_800, 3_600]),
                 jitter: *random.pick(&[0, 10, 50, 100, 300]),
                 sizes: (random.around(700, 1_000), random.around(900, 1_500)),
                 clear: random.chance(250),
