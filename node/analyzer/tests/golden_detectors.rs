@@ -364,6 +364,7 @@ mod detectors {
         assert!(said[0].ends_with("without a pause."), "{said:?}");
         assert_eq!(said[1], "Same size each time: 1,482 B out.");
         assert_eq!(said[2], "Little comes back: 611 B a contact.");
+        assert!(said[3].starts_with("Beacon score 0.9"), "{said:?}");
         assert!(hits[0].evidence.iter().any(|e| !e.supports && e.measure == "ordinary_protocol"));
 
         assert_eq!(behaviours(&find(&by_address(&contacts))), [Behaviour::C2BeaconIp]);

@@ -27,6 +27,7 @@ pub fn detect(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -
     timing(&beacon, contacts, scratch, &mut evidence);
     sizes(&beacon, contacts, scratch, &mut evidence);
     answers(group, &mut evidence);
+    evidence.push(parts(&beacon));
     ordinary(group, &mut evidence);
     Some(Hit {
         behaviour: behaviour(group),
@@ -177,6 +178,20 @@ fn answers(group: &Group<'_>, evidence: &mut Vec<Evidence>) {
                 .threshold(BULK_BYTES_MIN as f64),
         );
     }
+}
+
+/// The score and what it is the mean of.
+fn parts(beacon: &Beacon) -> Evidence {
+    let sentence = format!(
+        "Beacon score {}: time {}, size {}, duration {}, histogram {}.",
+        words::milli(beacon.score_milli),
+        words::milli(beacon.gaps.score_milli),
+        words::milli(beacon.sizes.score_milli),
+        words::milli(beacon.duration.score_milli),
+        words::milli(beacon.bars.score_milli)
+    );
+    Evidence::supporting("beacon", f64::from(beacon.score_milli) / 1000.0, "score", sentence)
+        .threshold(BEACON_STEPS.base as f64 / 1000.0)
 }
 
 /// What else would look the same.

@@ -10,7 +10,7 @@
 //! | [`strobe`] | a contact a second, all day |
 //! | [`long_connection`] | a connection held open for hours |
 //! | [`infrastructure`] | not a detector: protocols whose job is to tick, which are left alone |
-//! | [`template`] | a detector to copy |
+//! | `template` | a detector to copy, compiled in tests only |
 
 pub mod beacon;
 pub mod infrastructure;
@@ -54,7 +54,7 @@ pub struct Evidence {
     pub measure: &'static str,
     /// The value, rounded to three decimals.
     pub value: f64,
-    /// Its unit: `s`, `bytes`, `flows`, `hosts`, `score`, `ratio`.
+    /// Its unit: `s`, `days`, `bytes`, `flows`, `hosts`, `destinations`, `bars`, `port`, `score`.
     pub unit: &'static str,
     /// What it was held against, where there is such a number.
     pub threshold: Option<f64>,
