@@ -286,9 +286,8 @@ fn an_incarnation_follows_a_block_of_an_earlier_one() {
 fn height() {
     let last = |world: &World, at: At| world.block(1, At { height: u64::MAX, ..at }, &[b""]);
     assert_eq!(second(last), Err(Refused::Height));
-    let before_last = |world: &World, at: At| {
-        world.block(1, At { height: u64::MAX - 1, ..at }, &[b""])
-    };
+    let before_last =
+        |world: &World, at: At| world.block(1, At { height: u64::MAX - 1, ..at }, &[b""]);
     let gap = Refused::Gap { given: u64::MAX - 1, wanted: 1 };
     assert_eq!(second(before_last), Err(gap));
 }

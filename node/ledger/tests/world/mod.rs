@@ -1,7 +1,11 @@
 //! A small federation to test with: orgs with keys, a roster of them all, and labels about names.
 //! `Y` is made from the name instead of by evaluators: the ledger never sees how it came to be.
 
-#![allow(dead_code, unreachable_pub, reason = "a module of every test, each of which uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a module of every test, each of which uses its part"
+)]
 
 use flowlore_common::block::{Draft, Feed, PayloadKind, SignedBlock};
 use flowlore_common::destination::{Host, Input};
@@ -59,11 +63,8 @@ pub struct World {
 pub fn org(number: u8, group: u8) -> Org {
     let key = SecretKey::from_seed(&[number + 1; 32]);
     let share_group = ShareGroup([group; 32]);
-    let registration = Registration {
-        random: [number; 32],
-        share_group,
-        first_key: key.public().bytes(),
-    };
+    let registration =
+        Registration { random: [number; 32], share_group, first_key: key.public().bytes() };
     let admission = Admission {
         registration,
         name: format!("Org {number}"),
@@ -197,7 +198,10 @@ pub fn input(name: &str) -> Input {
 
 pub fn y(name: &str) -> Y {
     let mut bytes = [0; 64];
-    blake3::Hasher::new_derive_key("test y").update(name.as_bytes()).finalize_xof().fill(&mut bytes);
+    blake3::Hasher::new_derive_key("test y")
+        .update(name.as_bytes())
+        .finalize_xof()
+        .fill(&mut bytes);
     Y::from_bytes(bytes)
 }
 

@@ -1,0 +1,229 @@
+//! Goal: equal objects give equal digests and the same answer bytes, whatever the order of arrival.
+//! Method: a small set of objects with a replacement, a retraction, a void item, a late record, a
+//! late roster document, a new incarnation, a refresh and an unknown kind; every permutation.
+
+mod world;
+
+use flowlore_common::block::PayloadKind;
+use flowlore_common::env::SeededRng;
+use flowlore_common::label::{Purpose, Source, Verdict};
+use flowlore_common::roster::{Change, Document};
+use flowlore_common::time::Hour;
+use flowlore_ledger::admit::Refused;
+use flowlore_ledger::fold::Refresh;
+use flowlore_ledger::ledger::{Accepted, Ledger};
+use flowlore_ledger::seal::{Author, OwnLabel};
+use flowlore_ledger::store::row::ForkProof;
+use flowlore_veil::token::token_of;
+use world::{At, NOW, World, after, assessment, first, question, sighting, today};
+
+const NAME: &str = "evil.example";
+
+/// One thing that arrives.
+#[derive(Clone)]
+enum Object {
+    Block(Vec<u8>),
+    Roster(Document),
+    Fork(ForkProof),
+}
+
+/// Records by token, as a peer would look them up.
+type Records = Vec<Vec<u8>>;
+
+fn objects(world: &mut World) -> (Vec<Object>, Records) {
+    let mut ledger = world.ledger();
+    let (a, b) = (world::org(0, 1), world::org(1, 2));
+    let mut records = Vec::new();
+    let mut objects = Vec::new();
+    let flagged = |world: &mut World, org, confidence| {
+        let body = assessment(Verdict::Malicious, Source::Person, confidence);
+        world.label(org, NAME, Purpose::Flagged, &body)
+    };
+    // A: flags, flags again with another confidence, then takes it back; contacted and refreshed.
+    let (one, two) = (flagged(world, 0, 50), flagged(world, 0, 90));
+    let taken_back = world.retraction(0, NAME, Purpose::Flagged);
+    let contacted = world.label(0, NAME, Purpose::Contacted, &sighting());
+    records.extend([one.record.clone(), contacted.record.clone()]);
+    let rng = &mut world.rng.clone();
+    let first_contact = seal(&mut ledger, a.author(), Purpose::Contacted, contacted, rng);
+    for label in [one, two, taken_back] {
+        seal(&mut ledger, a.author(), Purpose::Flagged, label, rng);
+    }
+    let height = first_contact.height;
+    let refresh = Refresh { incarnation: 0, height, index: 0 }.encode();
+    let later = Hour(NOW.0 + 1);
+    ledger.seal_items(a.author(), PayloadKind::REFRESH, &[&refresh], later, rng).unwrap();
+    // A roster document, without which the rest of B's can't be judged.
+    let change = Change::Endpoints(a.id, vec!["a.example:7071".to_owned()]);
+    let document = world.document(&ledger, vec![change], NOW);
+    ledger.apply_roster(&document, NOW, rng).unwrap();
+    objects.push(Object::Roster(document));
+    // B: flags in a later incarnation than the one that it contacted in, and an unknown kind.
+    let (word, seen) =
+        (flagged(world, 1, 70), world.label(1, NAME, Purpose::Contacted, &sighting()));
+    seal(&mut ledger, b.author(), Purpose::Contacted, seen, rng);
+    let anew = Author { incarnation: 1, ..b.author() };
+    seal(&mut ledger, anew, Purpose::Flagged, word, rng);
+    ledger.seal_items(anew, PayloadKind(77), &[b"new"], NOW, rng).unwrap();
+    for head in ledger.heads().collect::<Vec<_>>() {
+        objects.extend(world::blocks(&ledger, head.feed, 0).into_iter().map(Object::Block));
+    }
+    // C: a block with a void item: a label that it took from B.
+    let stolen = world.label(1, NAME, Purpose::Contacted, &sighting());
+    let at = At { kind: PayloadKind::LABELS, ..first() };
+    let block = world.block(2, at, &[&stolen.item]);
+    objects.push(Object::Block(block.bytes().to_vec()));
+    (objects, records)
+}
+
+fn seal(
+    ledger: &mut Ledger,
+    author: Author<'_>,
+    purpose: Purpose,
+    label: OwnLabel,
+    rng: &mut SeededRng,
+) -> Accepted {
+    ledger.seal(author, purpose, vec![label], NOW, rng).unwrap().remove(0)
+}
+
+/// Delivers in this order, asking for records as sync does, until nothing more can enter.
+fn deliver(world: &World, order: &[&Object], records: &Records) -> Ledger {
+    let mut ledger = world.ledger();
+    let mut rng = world.rng.clone();
+    let mut waiting: Vec<&Object> = order.to_vec();
+    loop {
+        let before = waiting.len();
+        waiting.retain(|object| match object {
+            Object::Roster(document) => ledger.apply_roster(document, NOW, &mut rng).is_err(),
+            Object::Fork(proof) => ledger.admit_fork(proof).is_err(),
+            Object::Block(block) => {
+                let admitted = match ledger.admit(block.clone(), vec![], NOW, &mut rng) {
+                    Err(Refused::RecordsMissing(tokens)) => {
+                        let needed = |record: &&Vec<u8>| tokens.contains(&token_of(record));
+                        let found = records.iter().filter(needed).cloned().collect();
+                        ledger.admit(block.clone(), found, NOW, &mut rng)
+                    }
+                    other => other,
+                };
+                admitted.is_err()
+            }
+        });
+        if waiting.len() == before {
+            return ledger;
+        }
+    }
+}
+
+fn outcome(ledger: &Ledger) -> (String, String, String) {
+    let answer = ledger.answer(&question(NAME), today()).unwrap();
+    let hex = |bytes: [u8; 32]| hex::encode(bytes);
+    let state = ledger.state_digest(today()).unwrap();
+    (hex(ledger.objects_digest()), hex(state), serde_json::to_string(&answer).unwrap())
+}
+
+/// Heap's algorithm: calls `see` with every order.
+fn permutations<T>(items: &mut [T], length: usize, see: &mut impl FnMut(&[T])) {
+    if length <= 1 {
+        see(items);
+        return;
+    }
+    for index in 0..length {
+        permutations(items, length - 1, see);
+        let other = if length.is_multiple_of(2) { index } else { 0 };
+        items.swap(other, length - 1);
+    }
+}
+
+#[test]
+fn every_order_of_arrival_gives_one_answer() {
+    let mut world = World::new(&[1, 2, 3]);
+    let (objects, records) = objects(&mut world);
+    assert_eq!(objects.len(), 10);
+    let all: Vec<&Object> = objects.iter().collect();
+    let expected = outcome(&deliver(&world, &all, &records));
+    let answer: serde_json::Value = serde_json::from_str(&expected.2).unwrap();
+    let host = &answer["host"];
+    assert_eq!(host["contacted"]["orgs"], 2, "A and B, and not C's stolen label");
+    assert_eq!(host["tally"]["malicious"]["orgs"], 1, "B's; A took its own back");
+    assert_eq!(host["confidence"], 50, "one group: 70 is capped");
+    assert_eq!(host["weeks"].as_array().unwrap().len(), 4, "a refresh covers three weeks before");
+    // 10! orders are too many: every rotation, and in each every order of the first four.
+    let mut seen = 0;
+    for rotation in 0..objects.len() {
+        let mut rotated = all.clone();
+        rotated.rotate_left(rotation);
+        let (front, back) = rotated.split_at(4);
+        let mut front = front.to_vec();
+        permutations(&mut front, 4, &mut |order| {
+            let order: Vec<&Object> = order.iter().chain(back).copied().collect();
+            assert_eq!(outcome(&deliver(&world, &order, &records)), expected);
+            seen += 1;
+        });
+    }
+    assert_eq!(seen, 10 * 24);
+}
+
+#[test]
+fn a_fork_gives_one_answer_in_every_order() {
+    let mut world = World::new(&[1, 2, 3]);
+    let label = |world: &mut World, confidence| {
+        let body = assessment(Verdict::Malicious, Source::Person, confidence);
+        world.label(1, NAME, Purpose::Flagged, &body)
+    };
+    let labels = [10, 20, 30, 40].map(|confidence| label(&mut world, confidence));
+    let records = vec![labels[0].record.clone()];
+    let at = At { kind: PayloadKind::LABELS, purpose: 1, ..first() };
+    let follow = |block: &_| At { kind: PayloadKind::LABELS, purpose: 1, ..after(block) };
+    let one = world.block(1, at, &[&labels[0].item]);
+    let two = world.block(1, follow(&one), &[&labels[1].item]);
+    let other = world.block(1, follow(&one), &[&labels[2].item]);
+    let three = world.block(1, follow(&two), &[&labels[3].item]);
+    let proof = ForkProof::new(*two.signed_header(), *other.signed_header());
+    let mut objects: Vec<_> = [one, two, other, three]
+        .iter()
+        .map(|block| Object::Block(block.bytes().to_vec()))
+        .collect();
+    objects.push(Object::Fork(proof));
+    let mut order: Vec<&Object> = objects.iter().collect();
+    let expected = outcome(&deliver(&world, &order, &records));
+    let answer: serde_json::Value = serde_json::from_str(&expected.2).unwrap();
+    assert_eq!(answer["host"]["confidence"], 10, "what was said before the fork stands");
+    permutations(&mut order, 5, &mut |order| {
+        assert_eq!(outcome(&deliver(&world, order, &records)), expected);
+    });
+}
+
+#[test]
+fn a_rekey_and_an_expulsion_cut_alike_in_every_order() {
+    let mut world = World::new(&[1, 2, 3]);
+    let label = |world: &mut World, confidence| {
+        let body = assessment(Verdict::Malicious, Source::Person, confidence);
+        world.label(1, NAME, Purpose::Flagged, &body)
+    };
+    let labels = [10, 20].map(|confidence| label(&mut world, confidence));
+    let records = vec![labels[0].record.clone()];
+    let at = At { kind: PayloadKind::LABELS, purpose: 1, ..first() };
+    let one = world.block(1, at, &[&labels[0].item]);
+    let two = At { kind: PayloadKind::LABELS, purpose: 1, ..after(&one) };
+    let two = world.block(1, two, &[&labels[1].item]);
+    let from = flowlore_common::roster::member::FeedPlace { incarnation: 0, height: 1 };
+    let new_key = flowlore_common::sign::SecretKey::from_seed(&[77; 32]).public().bytes();
+    let rekey =
+        Change::Rekey { org: world.member(1), from, signing_key: new_key, transport_key: new_key };
+    let expel = Change::Expel { org: world.member(1), from, left: false };
+    for (change, confidence) in [(rekey, Some(10)), (expel, None)] {
+        let document = world.document(&world.ledger(), vec![change], NOW);
+        let objects = [
+            Object::Block(one.bytes().to_vec()),
+            Object::Block(two.bytes().to_vec()),
+            Object::Roster(document),
+        ];
+        let mut order: Vec<&Object> = objects.iter().collect();
+        let expected = outcome(&deliver(&world, &order, &records));
+        let answer: serde_json::Value = serde_json::from_str(&expected.2).unwrap();
+        assert_eq!(answer["host"]["confidence"].as_u64(), confidence);
+        permutations(&mut order, 3, &mut |order| {
+            assert_eq!(outcome(&deliver(&world, order, &records)), expected);
+        });
+    }
+}
