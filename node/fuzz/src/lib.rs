@@ -1,0 +1,111 @@
+//! What the fuzz targets share: a sink that counts, and what must hold for any input.
+//!
+//! | target | feeds |
+//! |---|---|
+//! | `zeek_tsv` | rows under a good header of each log type |
+//! | `zeek_json` | an object of each log type, its values replaced |
+//! | `zeek_cut` | any bytes, in blocks and in pieces |
+//!
+//! Run one with `cargo +nightly fuzz run zeek_tsv -- -max_total_time=30`, in this folder.
+
+use std::fmt::Debug;
+
+use flowlore_analyzer::record::{
+    CaptureLoss, Conn, Dhcp, Dns, File, Http, Notice, Sink, Tls, X509,
+};
+use flowlore_analyzer::source::{Cutter, FileTally, Reader};
+
+/// Log types with the columns that matter.
+pub const LOGS: [(&str, &str); 12] = [
+    (
+        "conn",
+        "ts uid id.orig_h id.orig_p id.resp_h id.resp_p proto service duration orig_bytes resp_bytes conn_state local_orig local_resp missed_bytes history orig_pkts orig_ip_bytes resp_pkts resp_ip_bytes ip_proto",
+    ),
+    ("open_conn", "ts uid id.orig_h id.orig_p id.resp_h id.resp_p proto duration"),
+    ("dns", "ts uid id.orig_h id.orig_p id.resp_h id.resp_p proto query qtype rcode answers TTLs"),
+    (
+        "ssl",
+        "ts uid id.orig_h id.orig_p id.resp_h id.resp_p version server_name established subject issuer",
+    ),
+    ("quic", "ts uid id.orig_h id.orig_p id.resp_h id.resp_p version server_name client_protocol"),
+    (
+        "http",
+        "ts uid id.orig_h id.orig_p id.resp_h id.resp_p method host uri request_body_len status_code resp_mime_types",
+    ),
+    ("files", "ts conn_uids uid source mime_type is_orig seen_bytes total_bytes"),
+    (
+        "x509",
+        "ts fingerprint certificate.subject certificate.not_valid_before certificate.not_valid_after san.dns",
+    ),
+    ("dhcp", "ts mac assigned_addr client_addr host_name client_fqdn domain lease_time"),
+    ("notice", "ts uid note msg src dst id.orig_h id.resp_h"),
+    ("capture_loss", "ts ts_delta peer percent_lost"),
+    ("weird", "ts name"),
+];
+
+/// Records as text.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Records(pub Vec<String>);
+
+impl Records {
+    fn add(&mut self, record: &impl Debug) {
+        self.0.push(format!("{record:?}"));
+    }
+}
+
+impl Sink for Records {
+    fn conn(&mut self, record: &Conn<'_>) {
+        self.add(record);
+    }
+    fn dns(&mut self, record: &Dns<'_>) {
+        self.add(record);
+    }
+    fn tls(&mut self, record: &Tls<'_>) {
+        self.add(record);
+    }
+    fn http(&mut self, record: &Http<'_>) {
+        self.add(record);
+    }
+    fn file(&mut self, record: &File<'_>) {
+        self.add(record);
+    }
+    fn x509(&mut self, record: &X509<'_>) {
+        self.add(record);
+    }
+    fn dhcp(&mut self, record: &Dhcp<'_>) {
+        self.add(record);
+    }
+    fn notice(&mut self, record: &Notice<'_>) {
+        self.add(record);
+    }
+    fn capture_loss(&mut self, record: &CaptureLoss<'_>) {
+        self.add(record);
+    }
+}
+
+/// Reads a log whole, in blocks and in pieces: the same each time, and every record accounted for.
+pub fn check(log: &[u8], size: usize) {
+    let (whole, tally) = blocks(log, log.len().max(1));
+    assert_eq!(tally.used(), whole.0.len() as u64);
+    assert_eq!(tally.used() + tally.skipped.values().sum::<u64>(), tally.records);
+    assert_eq!((&whole, &tally), (&blocks(log, size).0, &blocks(log, size).1));
+    assert_eq!((whole, tally), pieces(log, size));
+}
+
+fn blocks(log: &[u8], size: usize) -> (Records, FileTally) {
+    let (mut sink, mut reader) = (Records::default(), Reader::new("conn.log"));
+    for block in log.chunks(size) {
+        reader.feed(block, &mut sink);
+    }
+    let tally = reader.finish(&mut sink);
+    (sink, tally)
+}
+
+fn pieces(log: &[u8], size: usize) -> (Records, FileTally) {
+    let (mut sink, mut tally) = (Records::default(), FileTally::default());
+    let mut cutter = Cutter::new("conn.log", size);
+    while let Some(piece) = cutter.next(log) {
+        tally.merge(&piece.read(log, &mut sink));
+    }
+    (sink, tally)
+}
