@@ -1,0 +1,79 @@
+//! The only gRPC client of Flowlore's local port, as a library.
+//!
+//! Every call carries a header signed by the credential's key over method, time and a nonce, so that
+//! whoever listens in on the socket can neither act in its holder's name nor replay a call.
+//! Wire messages become domain types here; nobody else meets them.
+
+mod answer;
+mod call;
+mod label;
+mod lookup;
+mod status;
+mod upload;
+
+use std::sync::Arc;
+
+use flowlore_common::env::Clock;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
+
+pub use answer::{Answer, Here, Local, Policy, Problem, Query, State};
+pub use label::{LabelStatus, Labelled, NewLabel};
+pub use lookup::batches;
+pub use status::{Applicant, Keys, Member, Names, NodeStatus, Peer, Refused, Store};
+pub use upload::{Publication, UploadOptions, Uploaded};
+
+use crate::access::{Access, NodeAddress};
+use crate::failure::Failure;
+use crate::limits::{CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT};
+use call::Signer;
+
+type Signed = InterceptedService<Channel, Signer>;
+
+/// A connection to the own org's node. Cheap to clone; calls may run side by side.
+#[derive(Clone, Debug)]
+pub struct Client {
+    channel: Signed,
+    address: Arc<str>,
+}
+
+impl Client {
+    /// Connects to the node.
+    ///
+    /// # Errors
+    /// Nobody listens there, or not within [`CONNECT_TIMEOUT`].
+    pub async fn connect(access: Access, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+        let address: Arc<str> = access.address.to_string().into();
+        let channel = open(access.address).await.map_err(|error| {
+            let message = format!("node at {address}: {}", call::root_cause(&error));
+            Failure::new("unavailable", message, call::START_HINT)
+        })?;
+        let signer = Signer::new(access.credential, clock);
+        Ok(Self { channel: Signed::new(channel, signer), address })
+    }
+}
+
+async fn open(address: NodeAddress) -> Result<Channel, tonic::transport::Error> {
+    // A Unix socket has no authority, yet HTTP/2 wants one.
+    let authority = match &address {
+        NodeAddress::Unix(_) => "localhost".to_owned(),
+        NodeAddress::Tcp(address) => address.to_string(),
+    };
+    let endpoint = Endpoint::from_shared(format!("http://{authority}"))?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+    match address {
+        NodeAddress::Tcp(_) => endpoint.connect().await,
+        NodeAddress::Unix(path) => {
+            let dial = service_fn(move |_| {
+                let path = path.clone();
+                async {
+                    tokio::net::UnixStream::connect(path).await.map(hyper_util::rt::TokioIo::new)
+                }
+            });
+            endpoint.connect_with_connector(dial).await
+        }
+    }
+}

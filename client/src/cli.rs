@@ -1,0 +1,173 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use flowlore_common::label::{Behaviour, Severity, Verdict};
+use flowlore_common::time::Day;
+
+use crate::access::Given;
+
+/// Asks your org's Flowlore node about destinations of network flows, and tells it what you know.
+#[derive(Debug, Parser)]
+#[command(name = "flowlore", version, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done; 1 input or node at fault; 2 usage; \
+    4 lookup: some destination could not be asked now.")]
+pub struct Cli {
+    /// Where the node is and who asks.
+    #[command(flatten)]
+    pub access: AccessOptions,
+    /// JSON on standard output, errors as JSON on standard error
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where the node is and who asks.
+#[derive(Args, Debug)]
+pub struct AccessOptions {
+    /// The node: unix:PATH, 127.0.0.1:PORT or [::1]:PORT; else FLOWLORE_NODE
+    #[arg(long, value_name = "ADDR", global = true)]
+    node: Option<String>,
+    /// Your credential; else FLOWLORE_CREDENTIAL
+    #[arg(long, value_name = "FILE", global = true)]
+    credential: Option<PathBuf>,
+    /// The folder of a node on this machine: its address and its admin credential
+    #[arg(long, value_name = "DIR", global = true)]
+    dir: Option<PathBuf>,
+}
+
+impl From<AccessOptions> for Given {
+    fn from(options: AccessOptions) -> Self {
+        Self { node: options.node, credential: options.credential, dir: options.dir }
+    }
+}
+
+/// One of the client's commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// What the network knows about destinations; asking tells nobody what was asked
+    Lookup(Lookup),
+    /// Say what you think of a destination, signed, to all members
+    Label(Label),
+    /// Withdraw what your org's people said of a destination
+    Retract(Retract),
+    /// Have the node analyze log files, and print its report
+    Upload(Upload),
+    /// How the node is: federation, keys, peers, store
+    Status,
+}
+
+/// `flowlore lookup`.
+#[derive(Args, Debug)]
+pub struct Lookup {
+    /// Names or addresses with an optional port: evil.example:8443, [2001:db8::1]:443
+    #[arg(required = true, value_name = "DEST")]
+    pub destinations: Vec<String>,
+    /// What was known on that day
+    #[arg(long, value_name = "DAY")]
+    pub as_of: Option<Day>,
+}
+
+/// `flowlore label`.
+#[derive(Args, Debug)]
+pub struct Label {
+    /// A name or address with an optional port
+    #[arg(value_name = "DEST")]
+    pub destination: String,
+    /// malicious, suspicious or benign
+    #[arg(long, value_parser = spoken_verdict)]
+    pub verdict: Verdict,
+    /// What it does, such as c2_beacon_http_tls
+    #[arg(long)]
+    pub behaviour: Option<Behaviour>,
+    /// The port, when DEST has none
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// How sure you are, 1 to 100; the node's default is 75
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub confidence: Option<u8>,
+}
+
+/// `flowlore retract`.
+#[derive(Args, Debug)]
+pub struct Retract {
+    /// A name or address with an optional port, as it was labelled
+    #[arg(value_name = "DEST")]
+    pub destination: String,
+}
+
+/// `flowlore upload`.
+#[derive(Args, Debug)]
+pub struct Upload {
+    /// Log files, and folders that are searched for them
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// An inside network; may be repeated; else those of the node's configuration
+    #[arg(long, value_name = "CIDR")]
+    pub home_net: Vec<String>,
+    /// Findings below it are counted, not listed: info, low, medium, high, critical
+    #[arg(long, value_name = "SEVERITY")]
+    pub min_severity: Option<Severity>,
+    /// How many conversations the report lists
+    #[arg(long, value_name = "N")]
+    pub conversations: Option<u32>,
+    /// Publish nothing of these flows
+    #[arg(long)]
+    pub keep_here: bool,
+}
+
+fn spoken_verdict(text: &str) -> Result<Verdict, String> {
+    match text.parse() {
+        Ok(Verdict::Unknown) | Err(_) => Err("write malicious, suspicious or benign \
+            (retract takes back what was said)"
+            .to_owned()),
+        Ok(verdict) => Ok(verdict),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(arguments: &[&str]) -> String {
+        let all = std::iter::once("flowlore").chain(arguments.iter().copied());
+        Cli::try_parse_from(all).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_command_line_holds_together() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_arguments_say_what_is_accepted() {
+        for (arguments, told) in [
+            (&["lookup"][..], "DEST"),
+            (&["lookup", "x.example", "--as-of", "yesterday"], "2026-11-24"),
+            (&["label", "x.example"], "--verdict"),
+            (&["label", "x.example", "--verdict", "unknown"], "malicious, suspicious or benign"),
+            (&["label", "x.example", "--verdict", "benign", "--confidence", "101"], "1..=100"),
+            (&["label", "x.example", "--verdict", "benign", "--port", "0"], "1..=65535"),
+            (&["label", "x.example", "--verdict", "benign", "--behaviour", "evil"], "strobe"),
+            (&["upload", "x.log", "--min-severity", "loud"], "critical"),
+        ] {
+            let text = refused(arguments);
+            assert!(text.contains(told), "{arguments:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for arguments in [
+            ["flowlore", "--json", "--dir", "A", "status"],
+            ["flowlore", "status", "--dir", "A", "--json"],
+        ] {
+            let cli = Cli::try_parse_from(arguments).unwrap();
+            assert!(cli.json);
+            assert_eq!(Given::from(cli.access).dir, Some("A".into()));
+        }
+    }
+}
