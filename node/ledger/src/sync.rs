@@ -270,7 +270,10 @@ impl Sync {
         }
         for proof in proofs {
             match step.ledger.admit_fork(proof) {
-                Ok(true) => self.tell_fork(step, proof, Some(id)),
+                Ok(true) => {
+                    self.tell_fork(step, proof, Some(id));
+                    self.tell_state(step, None);
+                }
                 Ok(false) => {}
                 Err(refused) if refused.is_held() => {}
                 Err(Refused::Storage(error)) => return Err(Broken::Storage(error)),
@@ -301,6 +304,7 @@ impl Sync {
             return Ok(());
         }
         peer.waiting = blocks.into_iter().map(Waiting::new).collect();
+        peer.has_helped = false;
         self.work_off(step, id)
     }
 
@@ -326,7 +330,10 @@ impl Sync {
             let had_records = !records.is_empty();
             match step.ledger.admit(waiting.block.clone(), records, hour, step.rng) {
                 Ok(Admission::AlreadyHere) => {}
-                Ok(Admission::Accepted(accepted)) => self.accepted(step, accepted, Some(id)),
+                Ok(Admission::Accepted(accepted)) => {
+                    self.peer(id)?.has_helped = true;
+                    self.accepted(step, accepted, Some(id));
+                }
                 Err(Refused::RecordsMissing(tokens)) if !had_records => {
                     step.send(id, Message::WantRecords(tokens));
                     let peer = self.peer(id)?;
@@ -336,6 +343,11 @@ impl Sync {
                 }
                 Err(refused) => self.refused(step, id, &waiting, refused)?,
             }
+        }
+        let peer = self.peers.get_mut(&id).ok_or(Broken::Order)?;
+        if !peer.has_helped {
+            // Nothing new in a whole page: asking on would never end.
+            peer.heads.retain(|feed, _| self.asked_feeds.get(feed) != Some(&id));
         }
         self.asked_feeds.retain(|_, asked| *asked != id);
         Ok(())
@@ -350,26 +362,34 @@ impl Sync {
         waiting: &Waiting,
         refused: Refused,
     ) -> Outcome {
-        let feed = waiting.feed();
+        let header = waiting.header();
+        let feed = header.map(|header| header.feed);
         if let Refused::Fork(_) = refused {
             let proof = step.ledger.forks().find(|proof| Some(proof.one.header.feed) == feed);
             if let Some(proof) = proof.copied() {
                 self.tell_fork(step, &proof, None);
+                self.tell_state(step, None);
             }
         }
         step.effects.push(Effect::Refused(id, refused.clone()));
         let peer = self.peer(id)?;
-        match refused {
-            Refused::Storage(error) => return Err(Broken::Storage(error)),
-            Refused::RecordsMissing(_) => return Err(Broken::Object(refused)),
+        match &refused {
+            Refused::Storage(error) => return Err(Broken::Storage(error.clone())),
             Refused::RosterUnknown { given, .. } => {
-                peer.roster_version = peer.roster_version.max(given);
+                peer.roster_version = peer.roster_version.max(*given);
             }
-            refused if refused.fault() == Fault::Peer => return Err(Broken::Object(refused)),
+            Refused::RecordsMissing(_) => return Err(Broken::Object(refused)),
+            _ if refused.fault() == Fault::Peer => return Err(Broken::Object(refused)),
             _ => {}
         }
-        peer.waiting.retain(|other| other.feed() != feed);
+        peer.waiting.retain(|other| other.header().map(|header| header.feed) != feed);
         peer.heads.retain(|other, _| Some(*other) != feed);
+        if let Some(header) = header.filter(|_| refused == Refused::Prev) {
+            // Its feed parted from ours before: the block that this one names is asked for next.
+            let (feed, next, block) = (header.feed, header.height, header.prev);
+            peer.heads.insert(feed, Head { feed, next, block });
+            peer.has_helped = true;
+        }
         Ok(())
     }
 

@@ -166,13 +166,18 @@ impl Ledger {
         self.forks.values()
     }
 
-    /// What to ask of somebody who holds these heads.
+    /// What to ask of somebody who holds these heads: what comes after ours, or, where the head at
+    /// our height is another block, that block, which proves a fork.
     #[must_use]
     pub fn wants(&self, theirs: &[Head]) -> Vec<Want> {
         let want = |head: &Head| {
-            let from = self.feeds.get(&head.feed).map_or(0, |row| row.next);
             let cut = self.forks.get(&head.feed).map_or(u64::MAX, ForkProof::height);
             let until = head.next.min(cut);
+            let from = match self.feeds.get(&head.feed) {
+                Some(row) if row.next == head.next && row.head != head.block => row.next - 1,
+                Some(row) => row.next,
+                None => 0,
+            };
             (from < until).then_some(Want { feed: head.feed, from, until })
         };
         theirs.iter().filter_map(want).collect()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use flowlore_common::block::{Feed, SignedHeader};
+use flowlore_common::block::{Feed, Header, SignedHeader};
 use flowlore_common::time::Micros;
 
 use crate::ledger::Head;
@@ -30,6 +30,8 @@ pub(super) struct Peer {
     pub(super) heads: BTreeMap<Feed, Head>,
     /// What it was asked for, and when.
     pub(super) asked: Option<(Asked, Micros)>,
+    /// A block of its last page was new to us.
+    pub(super) has_helped: bool,
     /// Blocks that it sent and that are not worked off.
     pub(super) waiting: VecDeque<Waiting>,
 }
@@ -43,6 +45,7 @@ impl Peer {
             roster_version: 0,
             heads: BTreeMap::new(),
             asked: None,
+            has_helped: false,
             waiting: VecDeque::new(),
         }
     }
@@ -65,9 +68,8 @@ impl Waiting {
         Self { block, records: Vec::new() }
     }
 
-    /// The feed that the block claims to be of.
-    pub(super) fn feed(&self) -> Option<Feed> {
-        let header = SignedHeader::parse(self.block.first_chunk()?).ok()?;
-        Some(header.header.feed)
+    /// The header that the block claims to have.
+    pub(super) fn header(&self) -> Option<Header> {
+        SignedHeader::parse(self.block.first_chunk()?).ok().map(|signed| signed.header)
     }
 }
