@@ -408,6 +408,32 @@ mod detectors {
         assert_eq!(find(&by_address(&contacts)), [], "three sittings of a person");
     }
 
+    /// Contacts with exponential gaps, as independent events have.
+    fn at_random(mean_s: f64, bytes: u32) -> Vec<Contact> {
+        let mut random = Random(11);
+        let mut second = f64::from(START);
+        let mut contacts = Vec::new();
+        while second < f64::from(START + DAY) {
+            contacts.push(Contact { second: second as u32, bytes });
+            second -= mean_s * (f64::from(random.below(1 << 30) + 1) / f64::from(1 << 30)).ln();
+        }
+        contacts
+    }
+
+    #[test]
+    fn business_without_a_rhythm_is_held_low() {
+        let busy = at_random(60.0, 900);
+        let gaps = stats::gap_spread(&busy, &mut Scratch::default()).expect("gaps");
+        assert!(gaps.score_milli.abs_diff(522) < 40, "theory says 522: {gaps:?}");
+        let hits = find(&by_address(&busy));
+        assert!(hits[0].scores[0].1 > 700, "RITA's score alone is high: {:?}", hits[0].scores);
+        assert_eq!(hits[0].base_milli, 200);
+        assert!(hits[0].evidence.iter().any(|e| !e.supports && e.measure == "rhythm"));
+        // Half a period of jitter is a rhythm still.
+        let jittered = ticks(START, START + DAY, 300, 150, 900);
+        assert!(find(&by_address(&jittered))[0].base_milli >= 600);
+    }
+
     #[test]
     fn protocols_that_tick_by_nature_are_left_alone() {
         let contacts = ticks(START, START + DAY, 1_024, 10, 76);

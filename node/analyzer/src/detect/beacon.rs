@@ -17,6 +17,13 @@ use crate::stats::{self, BARS, Beacon, Scratch, Spread};
 /// What comes back a contact from which on it looks like a download rather than an order, bytes. [ours: ten times
 /// the largest answer of a page's small resources; tasking answers are a few hundred bytes, now and then a tool]
 const BULK_BYTES_MIN: u64 = 100_000;
+/// Below this time score the gaps have no rhythm, thousandths. [ours, from theory: contacts at random, whose gaps are
+/// exponential, score 522 (skewness 0.262, MAD 0.694 of the median); a period with 50 % of jitter either way about
+/// 870. This is the middle]
+const RHYTHM_MIN_MILLI: u16 = 700;
+/// The base score of what has no rhythm, thousandths. [RITA's lowest bucket; ours to hold it there, because long and
+/// even business alone lifts a busy pair of a person's to 700 points]
+const NO_RHYTHM_MILLI: u16 = 200;
 /// Below this a part of the score speaks against the finding, thousandths. [RITA: where its own bucket begins]
 const PART_MIN_MILLI: u16 = 500;
 
@@ -31,7 +38,7 @@ pub fn detect(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -
     ordinary(group, &mut evidence);
     Some(Hit {
         behaviour: behaviour(group),
-        base_milli: score::bucket(u64::from(beacon.score_milli), &BEACON_STEPS),
+        base_milli: base_milli(&beacon),
         scores: vec![
             ("beacon_milli", beacon.score_milli),
             ("beacon_time_milli", beacon.gaps.score_milli),
@@ -56,7 +63,7 @@ fn gravest<'a>(
         stats::windows(group.contacts, around.first_second, around.last_second)
     {
         let Some(beacon) = stats::beacon(window, contacts, scratch) else { continue };
-        let band = score::band(score::bucket(u64::from(beacon.score_milli), &BEACON_STEPS));
+        let band = score::band(base_milli(&beacon));
         if band > gravest_band {
             gravest_band = band;
             gravest = Some((beacon, contacts));
@@ -66,6 +73,12 @@ fn gravest<'a>(
         }
     }
     gravest
+}
+
+/// RITA's bucket, held at its lowest without a rhythm.
+fn base_milli(beacon: &Beacon) -> u16 {
+    let base = score::bucket(u64::from(beacon.score_milli), &BEACON_STEPS);
+    if beacon.gaps.score_milli < RHYTHM_MIN_MILLI { base.min(NO_RHYTHM_MILLI) } else { base }
 }
 
 /// Which beacon it is.
@@ -95,8 +108,20 @@ fn timing(
     };
     let without_pause = beacon.bars.filled as usize == BARS;
     let pause = if without_pause { ", without a pause" } else { "" };
+    if gaps.score_milli < RHYTHM_MIN_MILLI {
+        evidence.push(
+            Evidence::against(
+                "rhythm",
+                f64::from(gaps.score_milli) / 1000.0,
+                "score",
+                "The gaps have no clear rhythm: contacts as chance brings them look alike."
+                    .to_owned(),
+            )
+            .threshold(f64::from(RHYTHM_MIN_MILLI) / 1000.0),
+        );
+    }
     evidence.push(fact(
-        gaps.score_milli >= PART_MIN_MILLI,
+        gaps.score_milli >= RHYTHM_MIN_MILLI,
         "gap_median",
         gaps.median,
         "s",
