@@ -22,6 +22,7 @@
 //! | [`answer`] | the shared part of an answer |
 //! | [`sync`] | two members' ledgers made equal, as a state machine |
 //! | [`check`] | whether log and state agree |
+//! | [`vectors`] | test vectors of the signed formats |
 #![forbid(unsafe_code)]
 
 pub mod admit;
@@ -35,3 +36,4 @@ pub mod roster;
 pub mod seal;
 pub mod store;
 pub mod sync;
+pub mod vectors;
