@@ -25,7 +25,7 @@ pub(crate) enum Role {
     /// Pings the servers.
     Monitor,
     Printer,
-    /// Cameras, meeting screens: they talk to their maker and to nobody else.
+    /// Cameras, meeting screens: they keep their address and the time, and call by multicast.
     Device,
     Worker,
 }
@@ -66,6 +66,8 @@ pub(crate) struct Org {
     /// First two octets of its addresses.
     pub(crate) net: [u8; 2],
     pub(crate) hosts: Vec<Host>,
+    /// Places in `hosts` of each role's machines: servers are looked for at every exchange.
+    by_role: [Vec<usize>; Role::Worker as usize + 1],
     /// Its own clock, microseconds east of UTC.
     pub(crate) offset: u64,
     pub(crate) random: Random,
@@ -90,6 +92,7 @@ impl Org {
             domain: format!("corp.{name}.example"),
             net,
             hosts: Vec::new(),
+            by_role: Default::default(),
             offset: draw.below(4) * 3_600_000_000 / 2,
             random,
         };
@@ -109,11 +112,9 @@ impl Org {
         roles.extend(extra(Role::Printer, 1 + hosts / 40));
         roles.extend(extra(Role::Device, 1 + hosts / 25));
         roles.extend(extra(Role::Worker, hosts.saturating_sub(roles.len() as u32)));
-        let mut nth = [0_u32; 16];
         for role in roles {
-            let number = nth[role as usize];
-            nth[role as usize] += 1;
-            let host = org.host(role, number);
+            let host = org.host(role, org.by_role[role as usize].len() as u32);
+            org.by_role[role as usize].push(org.hosts.len());
             org.hosts.push(host);
         }
         org.install_agents(world);
@@ -199,23 +200,22 @@ impl Org {
         }
     }
 
-    /// The machines of a role, by number; never empty for the servers that every org has.
-    pub(crate) fn of(&self, role: Role) -> Vec<usize> {
-        (0..self.hosts.len()).filter(|index| self.hosts[*index].role == role).collect()
+    /// The machines of a role, as places in `hosts`; never empty for the servers that every org
+    /// has.
+    pub(crate) fn of(&self, role: Role) -> &[usize] {
+        &self.by_role[role as usize]
     }
 
     /// The first machine of a role. Every org has one of each but workers, and `HOSTS_MIN`
     /// leaves room for some of these.
     pub(crate) fn first(&self, role: Role) -> &Host {
-        let found = self.hosts.iter().find(|host| host.role == role);
-        found.expect("every org has a machine of each role")
+        &self.hosts[self.of(role)[0]]
     }
 
     /// The server of a role that serves host number `index`: spread over all there are.
     pub(crate) fn server(&self, role: Role, index: usize) -> &Host {
-        let count = self.hosts.iter().filter(|host| host.role == role).count();
-        let mut of_role = self.hosts.iter().filter(|host| host.role == role);
-        of_role.nth(index % count.max(1)).unwrap_or_else(|| self.first(role))
+        let servers = self.of(role);
+        &self.hosts[servers[index % servers.len()]]
     }
 
     /// Whether an address is one of the org's.

@@ -143,7 +143,7 @@ impl Planner<'_> {
         let host = |index: &usize| &self.orgs[org].hosts[*index];
         let on: Vec<usize> =
             workers.iter().copied().filter(|w| host(w).always_on && !host(w).proxied).collect();
-        let list = if on.is_empty() { &workers } else { &on };
+        let list = if on.is_empty() { workers } else { &on[..] };
         let shuffle = Random::new("victims", org as u64).part(self.orgs[org].random.part(4).next());
         let offset = shuffle.part(0).next() as usize % list.len().max(1);
         let nth = self.victims[org];

@@ -93,12 +93,15 @@ fn uids_are_unique_and_join_the_logs() {
     }
 }
 
-/// Who opened it told the resolver first, got this address, and the answer had not run out.
+/// An answer: from when it is known, until when it holds, and its addresses.
+type Told<'a> = (u64, u64, Vec<&'a str>);
+
+/// Who opened it asked the resolver first, got this address, and the answer had not run out.
 #[test]
 fn names_are_looked_up_before_they_are_used_and_while_they_hold() {
     let sample = two_orgs();
     for org in sample.orgs() {
-        let mut answers: BTreeMap<(&str, &str), Vec<(u64, u64, Vec<&str>)>> = BTreeMap::new();
+        let mut answers: BTreeMap<(&str, &str), Vec<Told<'_>>> = BTreeMap::new();
         // A machine that has IPv6 asks by IPv4 all the same.
         let mut v4_of: BTreeMap<String, &str> = BTreeMap::new();
         sample.each(org, "dhcp", |row| {
@@ -173,7 +176,7 @@ fn packets_bytes_state_and_history_agree() {
                 if !lone || row.text("proto") == "tcp" {
                     let again = history.contains(sent_again);
                     assert!(ip >= least && (again || ip <= most), "{:?}", row.values());
-                    assert!(bytes <= packets * 1_500 || history == "Dd", "{:?}", row.values());
+                    assert!(bytes <= packets * 1_500, "{:?}", row.values());
                 }
                 assert_eq!(packets == 0, ip == 0);
             }
@@ -291,7 +294,7 @@ fn volume_follows_the_day_and_the_week() {
 
 #[test]
 fn as_many_rows_as_asked_for() {
-    for (seed, rows, days) in [(13, 60_000, 1), (14, 120_000, 7)] {
+    for (seed, rows, days) in [(13, 150_000, 1), (14, 700_000, 7)] {
         let mut asked = params(seed, 1, 50, "clean");
         (asked.rows, asked.days) = (Some(rows), days);
         let got = sample::sample(&asked).summary.rows["conn"];

@@ -5,67 +5,67 @@ use std::collections::BTreeMap;
 
 use flowlore_synth::{Params, Scenario, Summary, generate};
 
-pub struct Sample {
-    pub files: BTreeMap<String, Vec<u8>>,
-    pub summary: Summary,
+pub(crate) struct Sample {
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    pub(crate) summary: Summary,
 }
 
-pub fn params(seed: u64, orgs: u8, hosts: u32, scenario: &str) -> Params {
+pub(crate) fn params(seed: u64, orgs: u8, hosts: u32, scenario: &str) -> Params {
     let scenarios = Scenario::list(scenario).expect("a known scenario");
     Params { seed, orgs, hosts, scenarios, ..Params::default() }
 }
 
-pub fn sample(params: &Params) -> Sample {
+pub(crate) fn sample(params: &Params) -> Sample {
     let mut files = BTreeMap::new();
     let summary = generate(params, &mut files).expect("memory takes all bytes");
     Sample { files, summary }
 }
 
 /// A row with the file it stands in.
-pub struct Row<'a> {
-    pub file: &'a str,
+pub(crate) struct Row<'a> {
+    pub(crate) file: &'a str,
     fields: &'a [&'a str],
     values: Vec<&'a str>,
 }
 
 impl<'a> Row<'a> {
-    pub fn text(&self, name: &str) -> &'a str {
+    pub(crate) fn text(&self, name: &str) -> &'a str {
         let at = self.fields.iter().position(|field| *field == name);
         self.values[at.unwrap_or_else(|| panic!("{}: no column {name}", self.file))]
     }
-    pub fn set(&self, name: &str) -> bool {
+    pub(crate) fn set(&self, name: &str) -> bool {
         self.text(name) != "-"
     }
-    pub fn number(&self, name: &str) -> u64 {
+    pub(crate) fn number(&self, name: &str) -> u64 {
         let text = self.text(name);
         text.parse().unwrap_or_else(|_| panic!("{name} is {text}"))
     }
     /// A time or interval in microseconds.
-    pub fn micros(&self, name: &str) -> u64 {
+    pub(crate) fn micros(&self, name: &str) -> u64 {
         micros(self.text(name))
     }
     /// A connection's end.
-    pub fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.micros("ts") + if self.set("duration") { self.micros("duration") } else { 0 }
     }
-    pub fn values(&self) -> &[&'a str] {
+    pub(crate) fn values(&self) -> &[&'a str] {
         &self.values
     }
 }
 
-pub fn micros(text: &str) -> u64 {
+pub(crate) fn micros(text: &str) -> u64 {
     let (whole, part) = text.split_once('.').expect("six decimals");
     assert_eq!(part.len(), 6, "{text}");
     whole.parse::<u64>().expect("seconds") * 1_000_000 + part.parse::<u64>().expect("micros")
 }
 
 impl Sample {
-    pub fn orgs(&self) -> Vec<&str> {
+    pub(crate) fn orgs(&self) -> Vec<&str> {
         self.summary.orgs.iter().map(|(folder, _)| folder.as_str()).collect()
     }
 
     /// Calls `each` with every row of a log of an org, in the order of the files.
-    pub fn each<'a>(&'a self, org: &str, log: &str, mut each: impl FnMut(Row<'a>)) {
+    pub(crate) fn each<'a>(&'a self, org: &str, log: &str, mut each: impl FnMut(Row<'a>)) {
         let name = format!("/{log}.");
         for (file, bytes) in self
             .files
@@ -84,19 +84,19 @@ impl Sample {
         }
     }
 
-    pub fn rows(&self, org: &str, log: &str) -> Vec<Row<'_>> {
+    pub(crate) fn rows(&self, org: &str, log: &str) -> Vec<Row<'_>> {
         let mut rows = Vec::new();
         self.each(org, log, |row| rows.push(row));
         rows
     }
 
     /// Rows of the key without its header.
-    pub fn key(&self) -> Vec<Vec<&str>> {
+    pub(crate) fn key(&self) -> Vec<Vec<&str>> {
         let text = std::str::from_utf8(&self.files["key.tsv"]).expect("text");
         text.lines().skip(1).map(|line| line.split('\t').collect()).collect()
     }
 
-    pub fn is_inside(&self, org: &str, addr: &str) -> bool {
+    pub(crate) fn is_inside(&self, org: &str, addr: &str) -> bool {
         let (_, nets) = self.summary.orgs.iter().find(|(folder, _)| folder == org).expect("an org");
         nets.iter().any(|net| {
             let prefix = net.split_once("0.0/").or_else(|| net.split_once(":/")).expect("a net").0;
