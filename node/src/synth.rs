@@ -70,7 +70,7 @@ pub(crate) fn run(args: &SynthArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     for (org, home_nets) in &summary.orgs {
         let planted = summary.planted.iter().filter(|planted| planted.org == *org).count();
         let path = args.out.join(org);
-        let nets = home_nets.map(|net| format!("--home-net {net}")).join(" ");
+        let nets = home_nets.each_ref().map(|net| format!("--home-net {net}")).join(" ");
         writeln!(out, "{planted} planted   flowlore-node analyze {} {nets}", path.display())?;
     }
     writeln!(out, "key: {}", args.out.join("key.tsv").display())?;
@@ -102,7 +102,11 @@ impl<'a> Folder<'a> {
         }
         let file = File::create_new(full)?;
         // No name and no time in the header: the same seed gives the same bytes.
-        Ok(if gzip { Sink::Gzip(GzEncoder::new(file, Compression::fast())) } else { Sink::Plain(file) })
+        Ok(if gzip {
+            Sink::Gzip(GzEncoder::new(file, Compression::fast()))
+        } else {
+            Sink::Plain(file)
+        })
     }
 }
 
