@@ -15,7 +15,7 @@ pub(crate) const CACHED_NAMES_MAX: usize = 512;
 /// Length of the slices in which rows wait to be sorted and written, microseconds. Five minutes
 /// of ten million rows a day are about 20 MB of text at the busiest hour.
 pub(crate) const SLICE_US: u64 = 300_000_000;
-/// Addresses of the three IPv4 documentation networks (RFC 5737) without the first and last of each.
+/// Addresses of the three IPv4 documentation networks (RFC 5737) but the first and last of each.
 pub(crate) const OUTSIDE_ADDRESSES: usize = 3 * 254;
 /// Outside addresses kept for what is planted: more than one seed ever plants.
 pub(crate) const PLANT_ADDRESSES: usize = 140;
