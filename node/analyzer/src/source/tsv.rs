@@ -39,6 +39,17 @@ impl Default for Notation {
     }
 }
 
+impl Notation {
+    /// Whether a value says that there is none. Most values are told by their first byte.
+    #[inline]
+    fn is_absent(&self, value: &[u8]) -> bool {
+        let first = value.first();
+        first.is_none()
+            || (first == self.unset.first() && value == self.unset)
+            || (first == self.empty.first() && value == self.empty)
+    }
+}
+
 /// A header in force: where the wanted columns stand.
 #[derive(Debug)]
 struct Table {
@@ -231,9 +242,7 @@ impl<'a> TsvRow<'a, '_> {
         if self.table.glued && position + 1 == self.table.columns {
             value = value.split(|byte| *byte == b' ').next().unwrap_or(value);
         }
-        let notation = &self.table.notation;
-        let absent = value.is_empty() || value == notation.unset || value == notation.empty;
-        (!absent).then_some(value)
+        (!self.table.notation.is_absent(value)).then_some(value)
     }
 }
 
