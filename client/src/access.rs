@@ -103,7 +103,8 @@ impl Access {
 }
 
 fn no_node() -> Failure {
-    let hint = "give --dir DIR (the node's folder), or --node ADDR with --credential FILE, or set FLOWLORE_NODE and FLOWLORE_CREDENTIAL";
+    let hint = "give --dir DIR (the node's folder), or --node ADDR with --credential FILE, \
+        or set FLOWLORE_NODE and FLOWLORE_CREDENTIAL";
     Failure::usage("no node is named", hint)
 }
 

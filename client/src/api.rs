@@ -1,7 +1,7 @@
 //! The only gRPC client of Flowlore's local port, as a library.
 //!
-//! Every call carries a header signed by the credential's key over method, time and a nonce, so that
-//! whoever listens in on the socket can neither act in its holder's name nor replay a call.
+//! Every call carries a header signed by the credential's key over method, time and a nonce, so
+//! that whoever reads one can neither act in its holder's name nor call again with it.
 //! Wire messages become domain types here; nobody else meets them.
 
 mod answer;

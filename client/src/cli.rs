@@ -28,8 +28,13 @@ pub struct Cli {
 /// Where the node is and who asks.
 #[derive(Args, Debug)]
 pub struct AccessOptions {
-    /// The node: unix:PATH, 127.0.0.1:PORT or [::1]:PORT; else FLOWLORE_NODE
-    #[arg(long, value_name = "ADDR", global = true)]
+    /// Where the node listens.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        global = true,
+        help = "The node: unix:PATH, 127.0.0.1:PORT or [::1]:PORT; else FLOWLORE_NODE"
+    )]
     node: Option<String>,
     /// Your credential; else FLOWLORE_CREDENTIAL
     #[arg(long, value_name = "FILE", global = true)]
@@ -63,8 +68,12 @@ pub enum Command {
 /// `flowlore lookup`.
 #[derive(Args, Debug)]
 pub struct Lookup {
-    /// Names or addresses with an optional port: evil.example:8443, [2001:db8::1]:443
-    #[arg(required = true, value_name = "DEST")]
+    /// Names or addresses with an optional port.
+    #[arg(
+        required = true,
+        value_name = "DEST",
+        help = "Names or addresses with an optional port: evil.example:8443, [2001:db8::1]:443"
+    )]
     pub destinations: Vec<String>,
     /// What was known on that day
     #[arg(long, value_name = "DAY")]

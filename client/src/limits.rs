@@ -15,8 +15,8 @@ pub const UPLOAD_PART_BYTES: usize = 256 << 10;
 pub const UPLOAD_PARTS_AHEAD: usize = 4;
 /// Most files in one upload: the node's own bound.
 pub const UPLOAD_FILES_MAX: usize = 10_000;
-/// How deep folders are searched: deeper than dated archives by sensor go, and an end to bind mounts
-/// that contain themselves.
+/// How deep folders are searched: deeper than dated archives by sensor go, and an end to bind
+/// mounts that contain themselves.
 pub const UPLOAD_DEPTH_MAX: usize = 16;
 /// Most bytes of a report that are collected. It has no row for a flow, so that a day of a large
 /// network stays far below; a node that sends more is faulty.

@@ -49,7 +49,10 @@ fn usage(error: &clap::Error) -> Ending {
         return if error.exit_code() == 0 { Ending::Done } else { Ending::Usage };
     }
     let text = error.to_string();
-    let what = text.split("\n\nUsage:").next().unwrap_or_default();
+    // What clap adds after the reason and its tips: usage, and where to find more.
+    let tail = ["\n\nUsage:", "\n\nFor more"];
+    let end = tail.iter().filter_map(|mark| text.find(mark)).min().unwrap_or(text.len());
+    let what = &text[..end];
     let what: Vec<&str> = what.trim_start_matches("error: ").split_whitespace().collect();
     let json = env::args_os().any(|argument| argument == "--json");
     tell(&Failure::usage(what.join(" "), "see flowlore --help"), json)

@@ -2,6 +2,8 @@
 //! Unix socket and on loopback, which checks every call's signature as a node does; commands run in
 //! this process, and, for exit codes and standard error, as the binary.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 #[path = "node/scripted.rs"]
 mod scripted;
 
@@ -145,7 +147,7 @@ async fn labels_arrive_as_they_were_meant() {
     let failure = own.0.unwrap_err();
     assert_eq!(failure.code, "failed_precondition");
     // What the node says is shown, but cannot steer the terminal.
-    assert!(failure.message.ends_with(r"the org's own zone"), "{failure}");
+    assert!(failure.message.ends_with(r"the org's own zone\u{1b}[2J"), "{failure}");
 }
 
 #[tokio::test]
@@ -248,7 +250,8 @@ async fn the_binary_over_loopback_ends_as_documented() {
         (&["lookup", "answered.example"], 0, "SUSPICIOUS, confidence 60", ""),
         (&["lookup", "quota.example"], 4, "NOT ASKED", ""),
         (&["lookup", "a..b"], 1, "CANNOT BE READ", ""),
-        (&["lookup"], 2, "", "DEST"),
+        (&["lookup"], 2, "", "were not provided: <DEST>...: see flowlore --help"),
+        (&["label", "x", "--verdict", "bad"], 2, "", "takes back what was said): see flowlore"),
         (&["label", "own.example", "--verdict", "benign"], 1, "", "flowlore status"),
         (&["label", "x.example:80", "--port", "81", "--verdict", "benign"], 2, "", "port once"),
         (&["upload", "no-such.log"], 1, "", "flowlore: no-such.log: "),

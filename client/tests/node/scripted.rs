@@ -266,7 +266,7 @@ impl LabelService for Script {
         let (destination, verdict) = (&label.destination, label.verdict());
         if destination.starts_with("own") {
             return Err(Status::failed_precondition(format!(
-                "{destination} is the org's own zone"
+                "{destination} is the org's own zone\u{1b}[2J"
             )));
         }
         let (behaviour, confidence) = (&label.behaviour, label.confidence);
