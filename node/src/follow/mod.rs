@@ -85,7 +85,9 @@ pub enum FollowError {
         reason: io::Error,
     },
     /// All that was named are packet captures.
-    #[error("{path}: format {format}: not read by this version; give it the logs that Zeek makes of it")]
+    #[error(
+        "{path}: format {format}: not read by this version; give it the logs that Zeek makes of it"
+    )]
     CaptureOnly {
         /// The first of them.
         path: String,

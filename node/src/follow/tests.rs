@@ -176,6 +176,41 @@ fn captures_are_refused_alone_and_noted_beside_logs() {
     assert_eq!(merged(&followed).len(), 3);
 }
 
+/// Real captures, where their folder is given. Every folder by itself, so that one broken file cannot
+/// hide behind another.
+#[test]
+#[allow(clippy::print_stdout, reason = "a skipped test says so")]
+fn every_folder_of_captures_reconciles() {
+    let Some(captures) = std::env::var_os("FLOWLORE_CAPTURES").map(PathBuf::from) else {
+        println!("skipped: every_folder_of_captures_reconciles (FLOWLORE_CAPTURES is not set)");
+        return;
+    };
+    let mut conns = BTreeMap::new();
+    for group in fs::read_dir(&captures).unwrap().flatten().map(|entry| entry.path()) {
+        for folder in fs::read_dir(&group).into_iter().flatten().flatten().map(|entry| entry.path())
+        {
+            let whole = match follow(&[&folder], 1, usize::MAX) {
+                Ok(followed) => followed,
+                Err(FollowError::CaptureOnly { .. }) => continue,
+                Err(error) => panic!("{error}"),
+            };
+            let cut = follow(&[&folder], 3, 10_000).unwrap();
+            assert_eq!((&cut.files, merged(&cut)), (&whole.files, merged(&whole)));
+            let formats = ["zeek/conn", "zeek/open_conn"];
+            let logs = whole.files.iter().filter(|file| formats.contains(&&*file.tally.format()));
+            let used: u64 = logs.map(|file| file.tally.used()).sum();
+            assert_eq!(used, merged(&whole).values().sum::<u64>(), "{}", folder.display());
+            for file in &whole.files {
+                let counts = conns.entry((folder.clone(), file.tally.format())).or_insert(0);
+                *counts += file.tally.records;
+            }
+        }
+    }
+    let folder = captures.join("beacon/rita-missing_host");
+    let records = |format: &str| conns.get(&(folder.clone(), format.to_owned())).copied();
+    assert_eq!((records("zeek/conn"), records("zeek/open_conn")), (Some(105_918), Some(72)));
+}
+
 #[cfg(unix)]
 #[test]
 fn pipes_are_read_whatever_they_carry() {

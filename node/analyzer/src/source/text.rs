@@ -17,7 +17,7 @@ pub(super) fn count(text: &[u8]) -> Option<u64> {
 
 /// Up to sixteen digits, without a loop over them: lengths vary from field to field, and branches that
 /// are mispredicted cost more than the work.
-#[inline]
+#[inline(always)]
 fn digits(text: &[u8]) -> Option<u64> {
     match text.len() {
         1..=8 => eight_digits(text),
@@ -31,7 +31,7 @@ fn digits(text: &[u8]) -> Option<u64> {
 
 /// One to eight digits at once: neighbours are summed with weights 10, then 100, then 10,000.
 /// Method: Daniel Lemire, "Quickly parsing eight digits" (2018).
-#[inline]
+#[inline(always)]
 fn eight_digits(text: &[u8]) -> Option<u64> {
     let length = u32::try_from(text.len()).ok().filter(|length| (1..=8).contains(length))?;
     let unused = 64 - 8 * length;
@@ -46,7 +46,7 @@ fn eight_digits(text: &[u8]) -> Option<u64> {
 }
 
 /// The first eight bytes as a little-endian word, zeros behind a shorter text.
-#[inline]
+#[inline(always)]
 fn first_word(text: &[u8]) -> u64 {
     if let Some(word) = text.first_chunk::<8>() {
         return u64::from_le_bytes(*word);

@@ -41,12 +41,11 @@ impl Default for Notation {
 
 impl Notation {
     /// Whether a value says that there is none. Most values are told by their first byte.
-    #[inline]
+    #[inline(always)]
     fn is_absent(&self, value: &[u8]) -> bool {
-        let first = value.first();
-        first.is_none()
-            || (first == self.unset.first() && value == self.unset)
-            || (first == self.empty.first() && value == self.empty)
+        let Some(first) = value.first() else { return true };
+        let may_be = |mark: &[u8]| mark.first() == Some(first) && mark.len() == value.len();
+        (may_be(&self.unset) && value == self.unset) || (may_be(&self.empty) && value == self.empty)
     }
 }
 
@@ -230,7 +229,7 @@ struct TsvRow<'a, 's> {
 
 impl<'a> TsvRow<'a, '_> {
     /// The bytes of a column, unset and empty ones left out.
-    #[inline]
+    #[inline(always)]
     fn value(&self, column: usize) -> Option<&'a [u8]> {
         let position = usize::from(*self.table.positions.get(column)?);
         if position >= self.table.columns {
