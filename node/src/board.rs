@@ -1,0 +1,62 @@
+//! What is known about peers right now, for `status`: connections, agreement, refusals.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use flowlore_common::ids::OrgId;
+
+use crate::limits::REFUSED_KINDS_MAX;
+
+/// One peer.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// Replication streams that are open with it.
+    pub sessions: u32,
+    /// Whether it is being dialled.
+    pub dialling: bool,
+    /// Why the last connection ended.
+    pub last_error: String,
+    /// Whether the last exchange found both stores equal.
+    pub in_sync: bool,
+    /// Its clock less ours, seconds.
+    pub clock_offset_s: i64,
+}
+
+/// All peers, and what was refused from whom.
+#[derive(Debug, Default)]
+pub struct Board {
+    peers: Mutex<BTreeMap<OrgId, Peer>>,
+    refused: Mutex<BTreeMap<(OrgId, String), u64>>,
+}
+
+impl Board {
+    /// Changes what is known about a peer; only members get here, so the map is bounded by the roster.
+    pub fn update(&self, org: OrgId, change: impl FnOnce(&mut Peer)) {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        change(peers.entry(org).or_default());
+    }
+
+    /// What is known about a peer.
+    #[must_use]
+    pub fn peer(&self, org: &OrgId) -> Peer {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        peers.get(org).cloned().unwrap_or_default()
+    }
+
+    /// Counts a refusal under its reason.
+    pub fn refuse(&self, from: OrgId, reason: &str) {
+        tracing::warn!(from = %from.short(), reason, "refused");
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (from, reason.to_owned());
+        if refused.len() < REFUSED_KINDS_MAX || refused.contains_key(&key) {
+            *refused.entry(key).or_default() += 1;
+        }
+    }
+
+    /// Refusals by peer and reason.
+    #[must_use]
+    pub fn refused(&self) -> Vec<((OrgId, String), u64)> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.iter().map(|(key, count)| (key.clone(), *count)).collect()
+    }
+}

@@ -1,0 +1,229 @@
+//! `federation`: membership and evaluation keys. `create` and `join` change a node that is not running; the
+//! others talk to the running one through its local port.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
+use flowlore_common::env::{Clock, SystemClock};
+use flowlore_common::invite::Invite;
+use flowlore_common::roster::Policy;
+use flowlore_proto::v1;
+
+use super::init;
+use crate::config::Config;
+use crate::folder::Folder;
+use crate::joining;
+use crate::keys::Keys;
+use crate::rpc::client::{Local, status_error};
+
+/// Arguments of `federation`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Found a federation with this org as its only member. The node must not run.
+    Create(Create),
+    /// Print a line with which another org can ask to join; good once, for 24 hours.
+    Invite(super::Dir),
+    /// Ask to join with such a line. The node must not run; the next `run` asks.
+    Join(Join),
+    /// Admit an org that asked.
+    Approve(Approve),
+    /// Deal a new evaluation key: `2-of-3`.
+    Keygen(Keygen),
+    /// Who is in, who waits, how the keys are.
+    Status(super::Dir),
+}
+
+#[derive(Debug, clap::Args)]
+struct Create {
+    #[command(flatten)]
+    dir: super::Dir,
+    /// The federation's name.
+    #[arg(long)]
+    name: String,
+    /// Make documentation names into tokens, for demos and tests: such a federation is good for nothing else.
+    #[arg(long)]
+    documentation_names: bool,
+    /// Contacted labels leave at random within so many hours; 0 only for demos and tests.
+    #[arg(long, default_value_t = Policy::default().publication_delay_hours)]
+    publication_delay_hours: u16,
+}
+
+#[derive(Debug, clap::Args)]
+struct Join {
+    #[command(flatten)]
+    dir: super::Dir,
+    /// The invitation: flowlore1...
+    line: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct Approve {
+    #[command(flatten)]
+    dir: super::Dir,
+    /// Name or fingerprint of the applicant.
+    applicant: String,
+    /// A member who vouches for it, too; one is needed as soon as there are two members.
+    #[arg(long = "endorsed-by", value_name = "MEMBER")]
+    endorsers: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Keygen {
+    #[command(flatten)]
+    dir: super::Dir,
+    /// How many of how many evaluators answer together: 2-of-3, 3-of-5.
+    #[arg(value_parser = parse_quorum)]
+    quorum: (u32, u32),
+}
+
+fn parse_quorum(text: &str) -> Result<(u32, u32), String> {
+    let parts = text.split_once("-of-").and_then(|(t, n)| Some((t.parse().ok()?, n.parse().ok()?)));
+    parts.ok_or_else(|| format!("{text:?} is not of the form 2-of-3"))
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    match &args.command {
+        Command::Create(args) => create(args)?,
+        Command::Join(args) => join(args)?,
+        Command::Invite(dir) => super::block_on(invite(dir))?,
+        Command::Approve(args) => super::block_on(approve(args))?,
+        Command::Keygen(args) => super::block_on(keygen(args))?,
+        Command::Status(dir) => super::block_on(status(dir))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn create(args: &Create) -> Result<()> {
+    let (name, delay_hours) = (&args.name, args.publication_delay_hours);
+    init::refound(args.dir.path(), name, args.documentation_names, delay_hours)?;
+    let folder = Folder::open(args.dir.path())?;
+    let config = Config::load(&folder)?;
+    let dir = folder.root().display();
+    println!(
+        "Federation {:?} founded.\nNext: flowlore-node run --dir {dir}, then, beside it:\n  \
+         flowlore-node federation invite --dir {dir}",
+        args.name
+    );
+    if config.peer_advertise.is_empty() {
+        println!(
+            "First set peer.advertise in {}: joiners dial it.",
+            folder.config_file().display()
+        );
+    }
+    Ok(())
+}
+
+fn join(args: &Join) -> Result<()> {
+    let folder = Folder::open(args.dir.path())?;
+    let _lock = folder.lock()?;
+    let invite: Invite = args.line.parse()?;
+    if SystemClock.now().hour() >= invite.expires {
+        bail!("the invitation has expired: ask for a new one");
+    }
+    joining::ask(&folder, &args.line)?;
+    let dir = folder.root().display();
+    let fingerprint = crate::roster::fingerprint(&Keys::load(&folder)?.transport.public().bytes());
+    println!(
+        "Will ask {} for admission to federation {}.\n\
+         Next: flowlore-node run --dir {dir}\n\
+         Tell them your fingerprint by another way: {fingerprint}",
+        invite.address,
+        invite.federation.short()
+    );
+    Ok(())
+}
+
+async fn invite(dir: &super::Dir) -> Result<()> {
+    let mut local = Local::connect(dir.path()).await?;
+    let invited = local.admin.invite(v1::InviteRequest {}).await.map_err(status_error)?;
+    println!("{}", invited.into_inner().line);
+    Ok(())
+}
+
+async fn approve(args: &Approve) -> Result<()> {
+    let mut local = Local::connect(args.dir.path()).await?;
+    let request =
+        v1::ApproveRequest { applicant: args.applicant.clone(), endorsers: args.endorsers.clone() };
+    let approved = local.admin.approve(request).await.map_err(status_error)?.into_inner();
+    let member = approved.member.context("the node names no member")?;
+    println!(
+        "{} ({}) is a member; roster version {}.\n\
+         Once enough evaluators are in: flowlore-node federation keygen --dir {} 2-of-3",
+        member.name,
+        member.fingerprint,
+        approved.roster_version,
+        args.dir.path().display()
+    );
+    Ok(())
+}
+
+async fn keygen(args: &Keygen) -> Result<()> {
+    let mut local = Local::connect(args.dir.path()).await?;
+    let (threshold, evaluators) = args.quorum;
+    let request = v1::KeygenRequest { threshold, evaluators };
+    let made = local.admin.keygen(request).await.map_err(status_error)?.into_inner();
+    println!(
+        "Key epoch {} dealt {threshold} of {evaluators}; roster version {}. The evaluators fetch their shares; the \
+         copies here are erased as they do.",
+        made.key_epoch, made.roster_version
+    );
+    Ok(())
+}
+
+async fn status(dir: &super::Dir) -> Result<()> {
+    let mut local = Local::connect(dir.path()).await?;
+    let status = local.admin.status(v1::StatusRequest {}).await.map_err(status_error)?.into_inner();
+    println!("{} in federation {}", status.org_name, hex::encode(&status.federation[..4]));
+    println!("roster version {}, {} members", status.roster_version, status.members.len());
+    for member in &status.members {
+        let number = match member.evaluator_number {
+            0 => String::new(),
+            number => format!(" {number}"),
+        };
+        println!(
+            "  {}  {}  {}{number}  {}",
+            member.fingerprint,
+            member.name,
+            member.roles.join(", "),
+            member.address
+        );
+    }
+    for applicant in &status.applicants {
+        let (fingerprint, name) = (&applicant.fingerprint, &applicant.name);
+        println!(
+            "  {fingerprint}  {name}  WAITS: federation approve --dir {} {name:?}",
+            dir.path().display()
+        );
+    }
+    if let Some(keys) = &status.keys {
+        println!(
+            "keys: epoch {}, {} of {}, {}; share here: {}",
+            keys.key_epoch,
+            keys.threshold,
+            keys.evaluators,
+            keys.origin,
+            if keys.share_here { "yes" } else { "no" }
+        );
+    }
+    for peer in &status.peers {
+        println!(
+            "peer {}: {}, {}{}",
+            peer.name,
+            peer.state,
+            if peer.in_sync { "in sync" } else { "not in sync" },
+            if peer.last_error.is_empty() {
+                String::new()
+            } else {
+                format!("; last: {}", peer.last_error)
+            }
+        );
+    }
+    Ok(())
+}

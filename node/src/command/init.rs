@@ -1,0 +1,120 @@
+//! `init`: a new node.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use flowlore_common::credential::{CredentialFile, Grant, Role};
+use flowlore_common::env::{Clock, SystemClock, SystemRng};
+use flowlore_common::ids::OrgId;
+use flowlore_common::roster::Policy;
+use flowlore_common::sign::SecretKey;
+use flowlore_common::time::Hour;
+use rand_core::RngCore as _;
+
+use crate::config::{Config, template};
+use crate::federation;
+use crate::folder::Folder;
+use crate::keys::Keys;
+use crate::store::Store;
+
+/// How long the first credential is good for, hours: a year, as certificates of people commonly are.
+const ADMIN_HOURS: u32 = 365 * 24;
+
+/// Arguments of `init`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    dir: super::Dir,
+    /// What the members of a federation will call this org.
+    #[arg(long)]
+    org: String,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let org = create(args.dir.path(), &args.org)?;
+    let dir = args.dir.path().display();
+    println!(
+        "Node of {} made in {dir}, org {}.\n\
+         Next: look at {dir}/flowlore.toml ([publish] own_zones above all), then one of\n  \
+         flowlore-node run --dir {dir}\n  \
+         flowlore-node federation create --dir {dir} --name NAME\n  \
+         flowlore-node federation join --dir {dir} LINE",
+        args.org,
+        org.short()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a node in an empty or missing folder.
+///
+/// # Errors
+/// The folder holds a node, the name is unusable, or the disk refuses.
+pub fn create(dir: &Path, org_name: &str) -> Result<OrgId> {
+    let text = template(org_name);
+    let config = Config::parse(&text, dir, &|_| None)?;
+    let folder = Folder::create(dir)?;
+    let _lock = folder.lock()?;
+    let keys = Keys::create(&folder, &mut SystemRng)?;
+    let registration = federation::register(&folder, &keys, &mut SystemRng)?;
+    let now = SystemClock.now().hour();
+    let credential = admin_credential(&keys.signing, registration.org(), now);
+    folder.write("credentials/admin.cred", credential.to_text().as_bytes())?;
+    let policy = Policy { name: org_name.to_owned(), ..Policy::default() };
+    found(&folder, &config, &keys, policy, now)?;
+    // Last: a folder with a configuration holds a whole node.
+    folder.write("flowlore.toml", text.as_bytes())?;
+    Ok(registration.org())
+}
+
+/// Founds a federation of one in a folder without blocks.
+///
+/// # Errors
+/// The folder holds blocks already, or the disk refuses.
+fn found(folder: &Folder, config: &Config, keys: &Keys, policy: Policy, now: Hour) -> Result<()> {
+    ensure!(
+        !Store::has_blocks(folder)?,
+        "this node has published already: a new federation needs a new node"
+    );
+    let registration = federation::registration(folder)?;
+    let (changes, share) =
+        federation::founding(config, keys, registration, policy, &mut SystemRng)?;
+    let document = Store::first_document(changes, registration.org(), &keys.signing, now)?;
+    Store::create(folder, &[document])?;
+    folder.write(federation::SHARE_FILE, &*share.to_bytes())
+}
+
+/// Founds the federation anew under a name and the two rules that demos and tests need otherwise.
+///
+/// # Errors
+/// As [`found`]; the node runs.
+pub fn refound(dir: &Path, name: &str, documentation_names: bool, delay_hours: u16) -> Result<()> {
+    let folder = Folder::open(dir)?;
+    let config = Config::load(&folder)?;
+    let _lock = folder.lock()?;
+    let keys = Keys::load(&folder)?;
+    let policy = Policy {
+        name: name.to_owned(),
+        documentation_names,
+        publication_delay_hours: delay_hours,
+        ..Policy::default()
+    };
+    found(&folder, &config, &keys, policy, SystemClock.now().hour())
+}
+
+fn admin_credential(org_key: &SecretKey, org: OrgId, now: Hour) -> CredentialFile {
+    let key = SecretKey::generate(&mut SystemRng);
+    let mut serial = [0; 16];
+    SystemRng.fill_bytes(&mut serial);
+    let grant = Grant {
+        org,
+        serial,
+        public_key: key.public().bytes(),
+        role: Role::Admin,
+        name: "admin".to_owned(),
+        tenants: vec![],
+        issued: now,
+        expires: Hour(now.0.saturating_add(ADMIN_HOURS)),
+    };
+    CredentialFile::new(grant.sign(org_key), key)
+}

@@ -1,0 +1,308 @@
+//! Three nodes as child processes, and the calls that the demo makes to them.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use flowlore_proto::v1;
+use flowlore_proto::v1::analyze_request::Part;
+use flowlore_proto::v1::analyze_response;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_stream::StreamExt as _;
+
+use super::{ORGS, sample};
+use crate::command::init;
+use crate::folder::Folder;
+use crate::joining;
+use crate::limits::UPLOAD_PART_BYTES_MAX;
+use crate::rpc::client::{Local, status_error};
+
+/// How long any one thing may take before the demo gives up: thirty times what it takes on two cores.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a condition is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a child may drain before it is killed.
+const DRAIN: Duration = Duration::from_secs(12);
+/// Bytes of a child's log that are shown when something fails.
+const LAST_WORDS_BYTES: usize = 2_000;
+
+/// The three nodes.
+#[derive(Default)]
+pub(super) struct Cluster {
+    nodes: Vec<Member>,
+}
+
+struct Member {
+    dir: PathBuf,
+    child: Option<Child>,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It may have ended by itself; either way it is gone.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// What an upload gave.
+pub(super) struct Analyzed {
+    pub(super) report: Value,
+    pub(super) publication: v1::PublicationSummary,
+}
+
+/// What a look-up gave.
+pub(super) struct Told {
+    pub(super) state: String,
+    pub(super) shared: Value,
+    bytes: Vec<u8>,
+}
+
+impl Told {
+    /// A hash of the shared part's bytes.
+    pub(super) fn digest(&self) -> String {
+        hex::encode(&blake3::hash(&self.bytes).as_bytes()[..8])
+    }
+}
+
+impl Cluster {
+    /// Makes three nodes, one federation, one key dealt two of three.
+    pub(super) async fn start(&mut self, root: &Path) -> Result<()> {
+        for name in ORGS {
+            let dir = root.join(name);
+            init::create(&dir, name)?;
+            configure(&dir)?;
+            self.nodes.push(Member { dir, child: None });
+        }
+        init::refound(self.dir(0), "Demo", true, 0)?;
+        self.spawn(0).await?;
+        for org in 1..ORGS.len() {
+            let invited = self.local(0).await?.admin.invite(v1::InviteRequest {}).await;
+            let line = invited.map_err(status_error)?.into_inner().line;
+            joining::ask(&Folder::open(self.dir(org))?, &line)?;
+            self.launch(org)?;
+            self.approve(org).await?;
+            self.wait_until_up(org).await?;
+        }
+        let keygen = v1::KeygenRequest { threshold: 2, evaluators: 3 };
+        self.local(0).await?.admin.keygen(keygen).await.map_err(status_error)?;
+        self.wait("every node holds its share of the key", |status| {
+            let keys = status.keys.clone().unwrap_or_default();
+            keys.share_here && keys.evaluators == 3
+        })
+        .await
+    }
+
+    pub(super) fn dir(&self, org: usize) -> &Path {
+        &self.nodes[org].dir
+    }
+
+    pub(super) async fn local(&self, org: usize) -> Result<Local> {
+        Local::connect(self.dir(org)).await
+    }
+
+    pub(super) async fn status(&self, org: usize) -> Result<v1::StatusResponse> {
+        let mut local = self.local(org).await?;
+        Ok(local.admin.status(v1::StatusRequest {}).await.map_err(status_error)?.into_inner())
+    }
+
+    /// Waits until nothing waits anywhere and all hold the same objects.
+    pub(super) async fn settle(&self) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let mut digests = vec![];
+            let mut waiting = 0;
+            for org in 0..self.nodes.len() {
+                let status = self.status(org).await?;
+                waiting += status.names.unwrap_or_default().waiting;
+                digests.push(status.store.unwrap_or_default().objects_digest);
+            }
+            if waiting == 0 && digests.windows(2).all(|pair| pair[0] == pair[1]) {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < PATIENCE, "the three stores do not become equal");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Uploads all files below a folder.
+    pub(super) async fn analyze(
+        &self,
+        org: usize,
+        logs: &Path,
+        home_nets: &[String],
+    ) -> Result<Analyzed> {
+        let options = v1::AnalyzeOptions { home_nets: home_nets.to_vec(), ..Default::default() };
+        let mut parts = vec![];
+        for path in sample::files(logs)? {
+            let bytes = std::fs::read(&path)?;
+            let shown = path.strip_prefix(logs).unwrap_or(&path).display().to_string();
+            let options = parts.is_empty().then(|| options.clone());
+            parts.push(Part::Open(v1::FileOpen { path: shown, options, ..Default::default() }));
+            let chunks = bytes.chunks(UPLOAD_PART_BYTES_MAX);
+            parts.extend(chunks.map(|chunk| Part::Data(chunk.to_vec().into())));
+        }
+        let parts = parts.into_iter().map(|part| v1::AnalyzeRequest { part: Some(part) });
+        let stream = tokio_stream::iter(parts.collect::<Vec<_>>());
+        let answered = self.local(org).await?.flows.analyze(stream).await.map_err(status_error)?;
+        let mut answered = answered.into_inner();
+        let (mut json, mut publication) = (vec![], v1::PublicationSummary::default());
+        while let Some(part) = answered.next().await {
+            match part.map_err(status_error)?.part {
+                Some(analyze_response::Part::Report(part)) => json.extend_from_slice(&part.json),
+                Some(analyze_response::Part::Publication(summary)) => publication = summary,
+                None => bail!("an empty part"),
+            }
+        }
+        Ok(Analyzed { report: serde_json::from_slice(&json)?, publication })
+    }
+
+    pub(super) async fn lookup(&self, org: usize, destination: &str) -> Result<Told> {
+        let request = v1::LookupRequest { destinations: vec![destination.to_owned()] };
+        let answers = self.local(org).await?.reputation.lookup(request).await;
+        let mut answers = answers.map_err(status_error)?.into_inner();
+        let answer = answers.next().await.context("no answer")?.map_err(status_error)?;
+        let state = answer.state().as_str_name().trim_start_matches("ANSWER_STATE_").to_lowercase();
+        let bytes = answer.shared_json.to_vec();
+        let shared = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
+        Ok(Told { state, shared, bytes })
+    }
+
+    /// A person calls a destination malicious; where the label is then.
+    pub(super) async fn label(&self, org: usize, destination: &str) -> Result<String> {
+        let request = v1::PutLabelRequest {
+            destination: destination.to_owned(),
+            verdict: v1::Verdict::Malicious.into(),
+            behaviour: "phishing_page_visit".to_owned(),
+            confidence: 90,
+            ..Default::default()
+        };
+        let put = self.local(org).await?.labels.put(request).await.map_err(status_error)?;
+        let status = put.into_inner().status();
+        Ok(status.as_str_name().trim_start_matches("LABEL_STATUS_").to_lowercase())
+    }
+
+    /// Ends a node as a crash would.
+    pub(super) async fn kill(&mut self, org: usize) {
+        if let Some(mut child) = self.nodes[org].child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    pub(super) async fn restart(&mut self, org: usize) -> Result<()> {
+        self.end(org).await;
+        self.spawn(org).await
+    }
+
+    /// Ends all nodes.
+    pub(super) async fn stop(&mut self) {
+        for node in &mut self.nodes {
+            // All begin to drain at once.
+            drop(node.child.as_mut().and_then(|child| child.stdin.take()));
+        }
+        for org in 0..self.nodes.len() {
+            self.end(org).await;
+        }
+    }
+
+    /// The ends of the children's logs, of those that said something at warning level or above.
+    pub(super) fn last_words(&self) -> String {
+        let mut words = "the nodes' last words:".to_owned();
+        for (node, name) in self.nodes.iter().zip(ORGS) {
+            let log = std::fs::read(node.dir.join("node.log")).unwrap_or_default();
+            let tail = &log[log.len().saturating_sub(LAST_WORDS_BYTES)..];
+            let tail = String::from_utf8_lossy(tail);
+            words.push_str(&format!("\n--- {name}\n{}", tail.trim()));
+        }
+        words
+    }
+
+    async fn end(&mut self, org: usize) {
+        let Some(mut child) = self.nodes[org].child.take() else { return };
+        drop(child.stdin.take());
+        let begun = Instant::now();
+        while begun.elapsed() < DRAIN && !matches!(child.try_wait(), Ok(Some(_))) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
+    async fn spawn(&mut self, org: usize) -> Result<()> {
+        self.launch(org)?;
+        self.wait_until_up(org).await
+    }
+
+    fn launch(&mut self, org: usize) -> Result<()> {
+        let node = &mut self.nodes[org];
+        let log = File::options().create(true).append(true).open(node.dir.join("node.log"))?;
+        let child = Command::new(std::env::current_exe()?)
+            .args(["run", "--until-stdin-closes", "--dir"])
+            .arg(&node.dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .context("starting a node")?;
+        node.child = Some(child);
+        Ok(())
+    }
+
+    async fn wait_until_up(&mut self, org: usize) -> Result<()> {
+        let begun = Instant::now();
+        while self.status(org).await.is_err() {
+            let child = self.nodes[org].child.as_mut().context("not started")?;
+            if let Some(status) = child.try_wait()? {
+                bail!("{} ended: {status}", ORGS[org]);
+            }
+            ensure!(begun.elapsed() < PATIENCE, "{} does not come up", ORGS[org]);
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Approves a joiner as soon as it asks; B vouches for C, too.
+    async fn approve(&self, org: usize) -> Result<()> {
+        let endorsers: Vec<_> = ORGS[1..org].iter().map(ToString::to_string).collect();
+        let applicant = ORGS[org].to_owned();
+        let begun = Instant::now();
+        while !self.status(0).await?.applicants.iter().any(|waiting| waiting.name == applicant) {
+            ensure!(begun.elapsed() < PATIENCE, "{applicant} does not ask");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let request = v1::ApproveRequest { applicant, endorsers };
+        self.local(0).await?.admin.approve(request).await.map_err(status_error)?;
+        Ok(())
+    }
+
+    async fn wait(&self, what: &str, holds: impl Fn(&v1::StatusResponse) -> bool) -> Result<()> {
+        let begun = Instant::now();
+        for org in 0..self.nodes.len() {
+            while !holds(&self.status(org).await?) {
+                ensure!(begun.elapsed() < PATIENCE, "waited too long until {what}");
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives a node ports of its own: the system chooses them, and keeps them free for the moment that matters.
+fn configure(dir: &Path) -> Result<()> {
+    let port = || Ok::<_, std::io::Error>(TcpListener::bind("127.0.0.1:0")?.local_addr()?);
+    let (local, peer) = (port()?, port()?);
+    let folder = Folder::open(dir)?;
+    let text = std::fs::read_to_string(folder.config_file())?;
+    let mut table: toml::Table = text.parse()?;
+    table["local"]["listen"] = local.to_string().into();
+    table["peer"]["listen"] = peer.to_string().into();
+    table["peer"]["advertise"] = peer.to_string().into();
+    folder.write("flowlore.toml", toml::to_string(&table)?.as_bytes())
+}

@@ -1,0 +1,206 @@
+//! Evaluating for others: this node's share of the key, who has used how much of it today, and which batches
+//! were answered already. No clock and no network in here.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use flowlore_common::evaluate::{EvaluateAnswer, EvaluateRequest, Scope};
+use flowlore_common::ids::{BatchId, OrgId};
+use flowlore_common::sign::{PublicKey, SecretKey};
+use flowlore_common::time::{Day, Hour, MICROS_PER_SECOND, Micros};
+use flowlore_veil::keys::KeyShare;
+use flowlore_veil::oprf::batch_id;
+use rand_core::CryptoRngCore;
+
+use crate::limits::{BATCH_KEPT_HOURS, BATCHES_KEPT_MAX};
+use crate::roster::Roster;
+
+/// New members may send more at first: their whole history (privacy.md 2.2).
+const FIRST_DAYS: u32 = 14;
+/// How far from midnight the neighbouring day is accepted, seconds: clocks differ, requests travel. More would
+/// let an org use two days' quota in one.
+const MIDNIGHT_S: i64 = 300;
+
+/// Why a request is not evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotEvaluated {
+    /// Not the form of a request, or a batch size that nobody sends.
+    #[error("the evaluation request is malformed")]
+    Malformed,
+    /// The connection's org is not the signer, or the signature does not hold.
+    #[error("the evaluation request is not signed by the org whose connection this is")]
+    Signer,
+    /// Another federation, key epoch, generation or evaluator than ours.
+    #[error("the evaluation request is for another key, generation or evaluator")]
+    Scope,
+    /// This node holds no share of the newest key.
+    #[error("this node holds no share of that key")]
+    NoShare,
+    /// An element is no point; the whole batch is refused.
+    #[error("an element of the batch is no valid point")]
+    Element,
+    /// The day named is neither today nor next to it.
+    #[error("the request names another day: check both clocks")]
+    Day,
+    /// Today's elements are used up.
+    #[error("the quota of evaluations is used up for today")]
+    Quota {
+        /// Until it is renewed.
+        retry_after_s: u32,
+    },
+}
+
+/// Batch sizes that are served (privacy.md 2.2): others would tell how many names are asked for.
+const BATCH_SIZES: [usize; 5] = [1, 16, 256, 1_024, 4_096];
+
+/// An evaluator's state.
+#[derive(Debug, Default)]
+pub struct Evaluator {
+    /// Elements counted, by org and day; days before yesterday are forgotten.
+    used: BTreeMap<(Day, OrgId), u32>,
+    /// Elements of the first days beyond the daily quota, by org.
+    used_at_first: BTreeMap<OrgId, u32>,
+    /// Answers by batch, with when they were given.
+    answered: HashMap<BatchId, Vec<u8>>,
+    order: VecDeque<(Hour, BatchId)>,
+}
+
+/// What a request is judged by.
+#[derive(Debug)]
+pub struct Situation<'a> {
+    /// The newest roster.
+    pub roster: &'a Roster,
+    /// Whose connection the request came by.
+    pub caller: OrgId,
+    /// Our share of the newest key.
+    pub share: Option<&'a KeyShare>,
+    /// Signs answers.
+    pub signing: &'a SecretKey,
+    /// The current time, seconds since 1970.
+    pub now_s: i64,
+}
+
+impl Situation<'_> {
+    fn hour(&self) -> Hour {
+        Hour(u32::try_from(self.now_s / 3_600).unwrap_or(0))
+    }
+}
+
+impl Evaluator {
+    /// Answers a request: the signed answer's bytes.
+    ///
+    /// # Errors
+    /// See [`NotEvaluated`]; nothing is counted then.
+    pub fn evaluate(
+        &mut self,
+        bytes: &[u8],
+        situation: &Situation<'_>,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<Vec<u8>, NotEvaluated> {
+        let (request, share) = check(bytes, situation)?;
+        self.forget(situation.hour());
+        let Scope { federation, key_epoch, .. } = request.scope;
+        let batch = batch_id(&federation, key_epoch, &request.org, &request.blinded)
+            .map_err(|_| NotEvaluated::Malformed)?;
+        if let Some(answer) = self.answered.get(&batch) {
+            return Ok(answer.clone());
+        }
+        let elements = u32::try_from(request.blinded.len()).unwrap_or(u32::MAX);
+        let counted = self.would_count(&request, elements, situation)?;
+        let answer = share.evaluate(&request.blinded, rng).map_err(|_| NotEvaluated::Element)?;
+        let answer = EvaluateAnswer {
+            scope: request.scope,
+            batch,
+            evaluated: answer.evaluated,
+            proof: answer.proof,
+        };
+        self.count(&request, counted);
+        let answer = answer.sign(situation.signing);
+        self.remember(batch, answer.clone(), situation.hour());
+        Ok(answer)
+    }
+
+    /// How many elements would count against (the day, the first days).
+    fn would_count(
+        &self,
+        request: &EvaluateRequest,
+        elements: u32,
+        situation: &Situation<'_>,
+    ) -> Result<(u32, u32), NotEvaluated> {
+        let policy = &situation.roster.policy;
+        let used = self.used.get(&(request.day, request.org)).copied().unwrap_or(0);
+        let daily = elements.min(policy.evaluations_per_day.saturating_sub(used));
+        let beyond = elements - daily;
+        let member = situation.roster.member(&request.org).ok_or(NotEvaluated::Signer)?;
+        let new = situation.hour().0 < member.admitted.0.saturating_add(FIRST_DAYS * 24);
+        let used = self.used_at_first.get(&request.org).copied().unwrap_or(0);
+        let left = if new { policy.evaluations_at_first.saturating_sub(used) } else { 0 };
+        if beyond > left {
+            let until = 86_400 - situation.now_s.rem_euclid(86_400);
+            return Err(NotEvaluated::Quota { retry_after_s: u32::try_from(until).unwrap_or(0) });
+        }
+        Ok((daily, beyond))
+    }
+
+    fn count(&mut self, request: &EvaluateRequest, (daily, beyond): (u32, u32)) {
+        *self.used.entry((request.day, request.org)).or_default() += daily;
+        if beyond > 0 {
+            *self.used_at_first.entry(request.org).or_default() += beyond;
+        }
+    }
+
+    fn remember(&mut self, batch: BatchId, answer: Vec<u8>, now: Hour) {
+        if self.order.len() >= BATCHES_KEPT_MAX
+            && let Some((_, oldest)) = self.order.pop_front()
+        {
+            self.answered.remove(&oldest);
+        }
+        self.answered.insert(batch, answer);
+        self.order.push_back((now, batch));
+    }
+
+    fn forget(&mut self, now: Hour) {
+        while let Some((when, batch)) = self.order.front().copied() {
+            if when.0.saturating_add(BATCH_KEPT_HOURS) > now.0 {
+                break;
+            }
+            self.order.pop_front();
+            self.answered.remove(&batch);
+        }
+        let yesterday = Day(now.day().0.saturating_sub(1));
+        self.used = self.used.split_off(&(yesterday, OrgId([0; 32])));
+    }
+}
+
+fn check<'a>(
+    bytes: &[u8],
+    situation: &Situation<'a>,
+) -> Result<(EvaluateRequest, &'a KeyShare), NotEvaluated> {
+    let request = EvaluateRequest::parse(bytes).map_err(|_| NotEvaluated::Malformed)?;
+    let member = situation.roster.member(&situation.caller).ok_or(NotEvaluated::Signer)?;
+    if request.claimed().org != situation.caller {
+        return Err(NotEvaluated::Signer);
+    }
+    let key = PublicKey::parse(&member.key()).map_err(|_| NotEvaluated::Signer)?;
+    let request = request.verify(&key).map_err(|_| NotEvaluated::Signer)?;
+    let live = situation.roster.key.as_ref().ok_or(NotEvaluated::NoShare)?;
+    let share = situation.share.filter(|share| live.package.holds(share));
+    let share = share.ok_or(NotEvaluated::NoShare)?;
+    let ours = Scope {
+        federation: situation.roster.federation,
+        key_epoch: live.epoch.number,
+        generation: live.epoch.generation,
+        evaluator: share.number(),
+    };
+    if request.scope != ours {
+        return Err(NotEvaluated::Scope);
+    }
+    let day_at = |second: i64| Micros(second.saturating_mul(MICROS_PER_SECOND)).day();
+    let around = [situation.now_s - MIDNIGHT_S, situation.now_s + MIDNIGHT_S];
+    if !around.map(day_at).contains(&request.day) {
+        return Err(NotEvaluated::Day);
+    }
+    if !BATCH_SIZES.contains(&request.blinded.len()) {
+        return Err(NotEvaluated::Malformed);
+    }
+    Ok((request, share))
+}

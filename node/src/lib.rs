@@ -1,0 +1,70 @@
+//! The Flowlore node, as a library: the binary is a dispatch of its commands, benches and tests call the rest.
+//!
+//! ```text
+//! logs -> follow -> (flowlore-analyzer) report -> publish -> outbox -> publisher -> store -> peers
+//!                                                                      | names, ask: Y from evaluators
+//! client -> rpc -> store -> answer
+//! ```
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`limits`] | every bound of the daemon, with unit and reason |
+//! | [`config`] | `flowlore.toml` |
+//! | [`folder`] | the node's folder: who may read it, whole files or none |
+//! | [`keys`] | the node's own keys |
+//! | [`vault`] | encrypted append-only files |
+//! | [`follow`] | paths to parsed records |
+//! | [`analyze`], [`spill`] | parsed records to a report |
+//! | [`observe`] | from a report to what the door looks at |
+//! | [`publish`] | the one door: what may leave |
+//! | [`outbox`] | what this org says, waiting or sealed |
+//! | [`roster`] | what the node needs of the newest roster |
+//! | [`names`] | the cache of `Y` |
+//! | [`evaluator`] | evaluating for others |
+//! | [`ask`] | asking evaluators |
+//! | [`store`] | the ledger, behind its one writer |
+//! | [`federation`] | documents written as a governor |
+//! | [`admission`] | invitations, applicants, dealt shares |
+//! | [`joining`] | from an invitation to membership |
+//! | [`tls`], [`listen`], [`dial`] | pinned connections |
+//! | [`board`], [`status`] | how things are |
+//! | [`node`] | a running node: what its services share |
+//! | [`publisher`] | due statements to sealed labels |
+//! | [`peer`], [`dialler`] | replication with other members |
+//! | [`rpc`] | the services |
+//! | [`serve`] | both ports and all workers, until told to stop |
+//! | [`demo`], [`synth`] | three orgs on one machine, and sample logs |
+//! | [`command`] | one module a command |
+pub mod admission;
+pub mod analyze;
+pub mod ask;
+pub mod board;
+pub mod command;
+pub mod config;
+pub mod demo;
+pub mod dial;
+pub mod dialler;
+pub mod evaluator;
+pub mod federation;
+pub mod folder;
+pub mod follow;
+pub mod joining;
+pub mod keys;
+pub mod limits;
+pub mod listen;
+pub mod names;
+pub mod node;
+pub mod observe;
+pub mod outbox;
+pub mod peer;
+pub mod publish;
+pub mod publisher;
+pub mod roster;
+pub mod rpc;
+pub mod serve;
+pub mod spill;
+pub mod status;
+pub mod store;
+pub mod synth;
+pub mod tls;
+pub mod vault;

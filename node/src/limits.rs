@@ -1,0 +1,106 @@
+//! Every bound of the daemon: what it is, its unit, and why it has that value.
+
+use std::time::Duration;
+
+/// Longest message of any service, bytes, counted after decompression: a block with its records stays below it.
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest TLS handshake: a peer across the world needs three round trips, less than 2 s.
+pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+/// Handshakes at once: each costs two signatures and about 20 kB until it is pinned or dropped.
+pub const HANDSHAKES_MAX: usize = 64;
+/// Connections on the peers' port at once: 64 inbound peers, each with one for replication and one for evaluation.
+pub const PEER_CONNECTIONS_MAX: usize = 128;
+/// Connections on the local port at once: analysts and their tools on one machine.
+pub const LOCAL_CONNECTIONS_MAX: usize = 64;
+/// Transport keys whose traffic is counted apart: all members there may be.
+pub const METERED_KEYS_MAX: usize = 16_384;
+/// Calls at once on one connection: a peer needs a handful.
+pub const STREAMS_MAX: u32 = 32;
+/// HTTP/2 flow control: bytes in flight on one call. Four messages of the largest size.
+pub const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// HTTP/2 flow control: bytes in flight on one connection.
+pub const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+/// Streams reset before they are accepted: more is the rapid-reset attack (CVE-2023-44487).
+pub const PENDING_RESETS_MAX: usize = 20;
+/// A ping after so much silence, so that a dead peer or a forgetful NAT is noticed (common NAT timeouts begin at 30 s).
+pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
+/// A ping unanswered for so long ends the connection.
+pub const KEEPALIVE_ANSWER_MAX: Duration = Duration::from_secs(10);
+/// Longest wait for a TCP connection.
+pub const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// Longest wait for the answer of one call to a peer (not of a stream): an evaluator's 4,096 elements take half a second.
+pub const CALL_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// First wait before a lost peer is dialled again; doubles each time.
+pub const REDIAL_MIN: Duration = Duration::from_millis(250);
+/// Longest wait before a lost peer is dialled again.
+pub const REDIAL_MAX: Duration = Duration::from_secs(60);
+
+/// Frames that wait for one peer's socket: at the largest size 16 MiB a peer, mostly lines of a hundred bytes.
+pub const FRAMES_QUEUED_MAX: usize = 16;
+/// Peers that this node dials (protocol.md 3).
+pub const OUTBOUND_PEERS_MAX: usize = 8;
+/// How often the sync state machine feels time pass.
+pub const TICK_EVERY: Duration = Duration::from_secs(5);
+
+/// Destinations in one look-up (contract of `Lookup`).
+pub const LOOKUP_DESTINATIONS_MAX: usize = 10_000;
+/// Files in one upload (contract of `Analyze`).
+pub const UPLOAD_FILES_MAX: usize = 10_000;
+/// Bytes in one upload (contract of `Analyze`).
+pub const UPLOAD_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+/// Bytes of a file in one message (contract of `Analyze`).
+pub const UPLOAD_PART_BYTES_MAX: usize = 256 * 1024;
+/// Longest path of an uploaded file, bytes (PATH_MAX of Linux is 4,096).
+pub const UPLOAD_PATH_BYTES_MAX: usize = 4_096;
+/// Uploads at once: each may use the whole memory budget of `[analyze]`.
+pub const UPLOADS_MAX: usize = 2;
+/// Bytes of a report in one message: well below the largest message.
+pub const REPORT_PART_BYTES: usize = 256 * 1024;
+
+/// Names whose secret is cached: 1 M names are about 200 MB in memory and on disk.
+pub const CACHED_NAMES_MAX: usize = 1_000_000;
+/// Labels that wait for evaluators or for their slot: a week of new names of a large org.
+pub const WAITING_LABELS_MAX: usize = 1_000_000;
+
+/// How far a local caller's clock may be off, seconds (contract of the local port).
+pub const CALL_SKEW_S: i64 = 60;
+/// Nonces remembered for twice that long: 1,000 calls a second.
+pub const CALL_NONCES_MAX: usize = 120_000;
+
+/// Batches whose answers an evaluator keeps for 24 h: 1 GiB at the largest size is never reached, because the
+/// quota is 50,000 elements (96 B each) an org and day.
+pub const BATCHES_KEPT_MAX: usize = 20_000;
+/// How long an answered batch is answered again without being counted, hours (privacy.md 2.2).
+pub const BATCH_KEPT_HOURS: u32 = 24;
+
+/// Reasons for which blocks and messages were refused, counted by peer: members times the known reasons, less what
+/// never happens.
+pub const REFUSED_KINDS_MAX: usize = 65_536;
+
+/// Roster documents that a joiner takes: ten a day for thirty years.
+pub const ROSTER_DOCUMENTS_MAX: usize = 100_000;
+
+/// Applications to join that wait for a person.
+pub const APPLICANTS_MAX: usize = 64;
+/// Invitations open at once.
+pub const INVITATIONS_MAX: usize = 64;
+/// How long an invitation is good for, seconds.
+pub const INVITATION_LIFETIME_S: i64 = 24 * 3_600;
+
+/// How long open calls may go on after SIGTERM.
+pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Files of one analysis: ten years of hourly logs of ten types are 876,000.
+pub const INPUT_FILES_MAX: usize = 1_000_000;
+/// Part of a mapped file that one thread reads at a time, bytes: enough rows to make handing out free,
+/// small enough that threads end together and that what the cutter touched is still in the cache.
+pub const PIECE_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of a compressed file or a pipe in memory at a time, for each thread.
+pub const BLOCK_BYTES: usize = 256 * 1024;
+/// Threads that read input: more than any machine this is meant for has cores.
+pub const READERS_MAX: usize = 256;
+
+/// Least memory for flows that wait in an analysis, bytes: the open chunks of 256 buckets take 4 MiB a thread.
+pub const MEMORY_BYTES_MIN: usize = 64 * 1024 * 1024;

@@ -1,0 +1,372 @@
+//! A running node: everything that its services share.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use flowlore_common::destination::{Host, Input, OwnPolicy, WhyNot, inputs};
+use flowlore_common::env::{Clock, SystemRng};
+use flowlore_common::ids::{BlockId, OrgId};
+use flowlore_common::invite::Invite;
+use flowlore_common::label::Purpose;
+use flowlore_common::roster::Registration;
+use flowlore_common::suffixes::Suffixes;
+use flowlore_common::time::{Hour, SECONDS_PER_HOUR};
+use flowlore_ledger::sync::Event;
+use flowlore_veil::keys::{KeyShare, PublicKeyPackage};
+use rand_core::RngCore as _;
+use tokio::sync::Notify;
+use tonic::Status;
+
+use crate::admission::{Admission, Dealt};
+use crate::ask::Asker;
+use crate::board::Board;
+use crate::config::Config;
+use crate::evaluator::Evaluator;
+use crate::federation;
+use crate::folder::{Folder, FolderLock};
+use crate::keys::Keys;
+use crate::names::Names;
+use crate::outbox::{Outbox, Progress, Statement};
+use crate::peer::hub::Hub;
+use crate::peer::links::Links;
+use crate::publish::{self, Opinion, Slots};
+use crate::roster::Roster;
+use crate::rpc::internal;
+use crate::store::Store;
+use crate::tls::{Identity, Meter};
+
+/// Everything that the services of a node share.
+pub struct Node {
+    /// The configuration.
+    pub config: Config,
+    /// Its folder.
+    pub folder: Folder,
+    /// Its keys.
+    pub keys: Keys,
+    /// This org.
+    pub org: OrgId,
+    /// What its id is the hash of.
+    pub registration: Registration,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// The public suffix list in use.
+    pub suffixes: &'static Suffixes,
+    /// Blocks, records, roster and answers.
+    pub store: Store,
+    /// Asks evaluators.
+    pub asker: Asker,
+    /// Our share of the evaluation key.
+    pub share: Arc<Mutex<Option<KeyShare>>>,
+    /// Evaluating for others.
+    pub evaluator: Mutex<Evaluator>,
+    /// Invitations and applicants.
+    pub admission: Mutex<Admission>,
+    /// Dealt shares that are still to be taken.
+    pub dealt: Mutex<Dealt>,
+    /// Channels to other members.
+    pub links: Arc<Links>,
+    /// TLS identity.
+    pub identity: Arc<Identity>,
+    /// Traffic by key.
+    pub meter: Arc<Meter>,
+    /// What is known about peers.
+    pub board: Board,
+    /// Replication streams.
+    pub hub: Hub,
+    /// Wakes the publisher.
+    pub publish: Notify,
+    /// One publication at a time, so that nothing is sealed twice.
+    pub publishing: tokio::sync::Mutex<()>,
+    /// When the process began to serve.
+    pub started: Instant,
+    outbox: Mutex<Outbox>,
+    _lock: FolderLock,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node of {:?}", self.org)
+    }
+}
+
+impl Node {
+    /// Opens the node of a folder; nothing listens or dials yet.
+    ///
+    /// # Errors
+    /// The folder is in use, or something in it cannot be read.
+    pub fn open(folder: Folder, config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
+        let lock = folder.lock()?;
+        let keys = Keys::load(&folder)?;
+        let registration = federation::registration(&folder)?;
+        let org = registration.org();
+        let store = Store::open(&folder, org, clock.as_ref())?;
+        let share = Arc::new(Mutex::new(load_share(&folder)?));
+        let names = Arc::new(Mutex::new(Names::open(&folder, &keys.at_rest)?));
+        let suffixes = Suffixes::shipped();
+        let identity = Arc::new(Identity::new(&keys.transport)?);
+        let meter = Arc::new(Meter::default());
+        let links = Arc::new(Links::new(identity.clone(), meter.clone()));
+        let asker = Asker {
+            org,
+            signing: keys.signing.clone(),
+            names,
+            share: share.clone(),
+            clock: clock.clone(),
+            carrier: links.clone(),
+        };
+        Ok(Arc::new(Self {
+            outbox: Mutex::new(Outbox::open(&folder, &keys.at_rest, suffixes)?),
+            admission: Mutex::new(Admission::open(&folder)?),
+            dealt: Mutex::new(Dealt::open(&folder)?),
+            config,
+            folder,
+            keys,
+            org,
+            registration,
+            clock,
+            suffixes,
+            store,
+            asker,
+            share,
+            evaluator: Mutex::default(),
+            links,
+            identity,
+            meter,
+            board: Board::default(),
+            hub: Hub::default(),
+            publish: Notify::new(),
+            publishing: tokio::sync::Mutex::default(),
+            started: Instant::now(),
+            _lock: lock,
+        }))
+    }
+
+    /// Lets the sync state machine take a step. Blocks.
+    pub fn step(&self, event: Event) {
+        self.hub.step(&self.store, &self.board, self.clock.as_ref(), event);
+    }
+
+    /// Whether this node holds its share of a key.
+    #[must_use]
+    pub fn holds_share(&self, package: &PublicKeyPackage) -> bool {
+        let share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
+        share.as_ref().is_some_and(|share| package.holds(share))
+    }
+
+    /// The current hour.
+    #[must_use]
+    pub fn hour(&self) -> Hour {
+        self.clock.now().hour()
+    }
+
+    /// What this org says.
+    pub fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What never leaves, as configured here and pinned by the roster.
+    #[must_use]
+    pub fn own_policy(&self, roster: &Roster) -> OwnPolicy<'static> {
+        OwnPolicy {
+            own: self.config.publish.own.clone(),
+            private: self.config.publish.private.clone(),
+            minting_sites: BTreeSet::new(),
+            documentation_names: roster.policy.documentation_names,
+            suffixes: self.suffixes,
+        }
+    }
+
+    /// When contacted labels may leave.
+    #[must_use]
+    pub fn slots(&self, roster: &Roster) -> Slots {
+        let delay_hours = roster.policy.publication_delay_hours;
+        // The org's own hour of the day: spread over the federation, the same every day.
+        Slots { now: self.hour(), delay_hours, slot: self.org.0[0] % 24 }
+    }
+
+    /// Takes what a person says and publishes it; the block that holds it, or none while it waits.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION when the destination never leaves.
+    pub async fn put(self: &Arc<Self>, opinion: Opinion) -> Result<Option<BlockId>, Status> {
+        let node = self.clone();
+        let stored = tokio::task::spawn_blocking(move || {
+            let roster = node.store.roster();
+            let policy = node.own_policy(&roster);
+            let now_s = node.clock.now().seconds();
+            let statement = publish::opinion(&opinion, &policy, now_s, node.hour())
+                .map_err(|why| never(why))?;
+            let (purpose, input) = (statement.purpose, statement.input.clone());
+            let mut outbox = node.outbox();
+            // Who changes their mind does not contradict themselves: the earlier label goes.
+            let other = match purpose {
+                Purpose::Vouched => Purpose::Flagged,
+                _ => Purpose::Vouched,
+            };
+            if let Some(retraction) = retraction(&outbox, other, &input, node.hour()) {
+                outbox.put(retraction).map_err(internal)?;
+            }
+            outbox.put(statement).map_err(internal)?;
+            Ok::<_, Status>((purpose, input))
+        });
+        let (purpose, input) = stored.await.map_err(internal)??;
+        if let Err(error) = crate::publisher::publish_due(self).await {
+            tracing::info!(%error, "a label waits");
+            self.publish.notify_one();
+        }
+        let outbox = self.outbox();
+        Ok(outbox.get(purpose, &input).and_then(|said| match said.progress {
+            Progress::Sealed(_, block) => Some(block),
+            Progress::Due(_) => None,
+        }))
+    }
+
+    /// Withdraws what people of this org said of a host; how many labels that were.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION when the destination never leaves.
+    pub async fn retract(self: &Arc<Self>, host: &Host) -> Result<u32, Status> {
+        let policy = self.own_policy(&self.store.roster());
+        let inputs = inputs(host, &policy).map_err(never)?;
+        let input = inputs.host.or(inputs.site).ok_or_else(|| never(WhyNot::NotGlobal))?;
+        let node = self.clone();
+        let retracted = tokio::task::spawn_blocking(move || {
+            let mut count = 0;
+            let mut outbox = node.outbox();
+            for purpose in [Purpose::Flagged, Purpose::Vouched] {
+                if let Some(retraction) = retraction(&outbox, purpose, &input, node.hour()) {
+                    outbox.put(retraction).map_err(internal)?;
+                    count += 1;
+                }
+            }
+            Ok::<_, Status>(count)
+        });
+        let count = retracted.await.map_err(internal)??;
+        if let Err(error) = crate::publisher::publish_due(self).await {
+            tracing::info!(%error, "a retraction waits");
+        }
+        Ok(count)
+    }
+
+    /// A line with which another org may ask to join, and when it expires, seconds since 1970.
+    ///
+    /// # Errors
+    /// This node is no governor, or does not say where it can be dialled.
+    pub fn invite(&self) -> Result<(String, i64)> {
+        let roster = self.store.roster();
+        let us = roster.member(&self.org).context("this org is no member of its federation")?;
+        ensure!(us.roles.governor, "only a governor admits members: ask one to invite");
+        let Some(address) = us.endpoints.first() else {
+            bail!("peer.advertise is empty: a joiner needs an address to dial; set it first");
+        };
+        let mut code = [0; 16];
+        SystemRng.fill_bytes(&mut code);
+        let now = self.clock.now().seconds();
+        let expires = self.admission().invite(&code, now)?;
+        let invite = Invite {
+            federation: roster.federation,
+            inviter: self.org,
+            transport_key: us.transport_key,
+            address: address.clone(),
+            code,
+            expires: Hour(u32::try_from(expires / SECONDS_PER_HOUR)?),
+        };
+        Ok((invite.to_string(), expires))
+    }
+
+    /// Invitations and applicants.
+    pub fn admission(&self) -> MutexGuard<'_, Admission> {
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Admits an applicant.
+    ///
+    /// # Errors
+    /// Nobody of that name waits, or the roster's rules are not met.
+    pub fn approve(&self, name: &str, endorsers: &[String]) -> Result<OrgId> {
+        let request = self.admission().applicant(name)?;
+        let roster = self.store.roster();
+        let mut orgs = vec![self.org];
+        for name in endorsers {
+            let named = roster.active().find(|member| member.name == *name);
+            orgs.push(named.with_context(|| format!("no member is called {name:?}"))?.org);
+        }
+        ensure!(
+            orgs.len() >= roster.active().count().min(2),
+            "a second member must vouch for it: --endorsed-by NAME"
+        );
+        orgs.sort_unstable();
+        orgs.dedup();
+        let change = federation::admission(&roster, &request, orgs);
+        self.store.amend(vec![change], self.org, &self.keys.signing, self.hour())?;
+        self.step(Event::RosterGrew);
+        let org = request.registration.org();
+        self.admission().done(&org)?;
+        Ok(org)
+    }
+
+    /// Deals a new evaluation key; returns the number of its key epoch.
+    ///
+    /// # Errors
+    /// `t` of `n` is impossible here, or this node is no governor.
+    pub fn keygen(&self, t: u16, n: u16) -> Result<u32> {
+        let roster = self.store.roster();
+        let new = federation::deal(&roster, t, n, &mut SystemRng)?;
+        // Shares before the announcement: a crash in between leaves shares that nobody asks for, while the other
+        // way round it would leave a key that nobody holds.
+        self.dealt().deal(new.number, new.shares)?;
+        self.store.amend(new.changes, self.org, &self.keys.signing, self.hour())?;
+        self.take_own_share()?;
+        self.step(Event::RosterGrew);
+        self.publish.notify_one();
+        Ok(new.number)
+    }
+
+    /// Dealt shares that are still to be taken.
+    pub fn dealt(&self) -> MutexGuard<'_, Dealt> {
+        self.dealt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes our own share of a key that this node dealt: after the announcement, or after a crash right behind it.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn take_own_share(&self) -> Result<()> {
+        let roster = self.store.roster();
+        let Some(key) = &roster.key else { return Ok(()) };
+        let bytes = self.dealt().share_of(key.epoch.number, &self.org);
+        if let Some(bytes) = bytes {
+            self.keep_share(KeyShare::from_bytes(&bytes)?)?;
+            self.dealt().taken(key.epoch.number, &self.org)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps our share of the key, on disk first.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn keep_share(&self, share: KeyShare) -> Result<()> {
+        self.folder.write(federation::SHARE_FILE, &*share.to_bytes())?;
+        *self.share.lock().unwrap_or_else(PoisonError::into_inner) = Some(share);
+        Ok(())
+    }
+}
+
+fn load_share(folder: &Folder) -> Result<Option<KeyShare>> {
+    let bytes = folder.read(federation::SHARE_FILE)?;
+    let share = bytes.map(|bytes| KeyShare::from_bytes(&bytes)).transpose();
+    share.with_context(|| format!("{} is damaged", folder.path(federation::SHARE_FILE).display()))
+}
+
+/// What withdraws a person's live statement, if there is one.
+fn retraction(outbox: &Outbox, purpose: Purpose, input: &Input, now: Hour) -> Option<Statement> {
+    let said = outbox.get(purpose, input).filter(|said| !said.is_retracted())?;
+    Some(Statement { entries: vec![], progress: Progress::Due(now), ..said.clone() })
+}
+
+fn never(why: WhyNot) -> Status {
+    Status::failed_precondition(format!("never published: {why}"))
+}

@@ -1,0 +1,108 @@
+//! How the node is, for those who run it. No destination's name and no secret is in here.
+
+use std::sync::PoisonError;
+
+use anyhow::Result;
+use flowlore_common::roster::Member;
+use flowlore_common::roster::key_epoch::KeyOrigin;
+use flowlore_proto::v1;
+
+use crate::node::Node;
+use crate::roster::{Roster, fingerprint};
+use crate::rpc::admin::member_out;
+
+/// The whole status.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn status(node: &Node) -> Result<v1::StatusResponse> {
+    let roster = node.store.roster();
+    let (peer_bytes_sent, peer_bytes_received) = node.meter.totals();
+    let others = roster.active().filter(|member| member.org != node.org);
+    Ok(v1::StatusResponse {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        org_name: node.config.org_name.clone(),
+        org_id: node.org.0.to_vec().into(),
+        federation: roster.federation.0.to_vec().into(),
+        roster_version: roster.version,
+        roster_hash: roster.hash.0.to_vec().into(),
+        members: roster.active().map(member_out).collect(),
+        applicants: applicants(node),
+        keys: Some(key_status(node, &roster)),
+        peers: others.map(|member| peer_status(node, member)).collect(),
+        store: Some(node.store.status()?),
+        names: Some(names(node)),
+        refused: refused(node),
+        peer_bytes_sent,
+        peer_bytes_received,
+        uptime_s: node.started.elapsed().as_secs(),
+    })
+}
+
+fn applicants(node: &Node) -> Vec<v1::Applicant> {
+    let shown = |request: &flowlore_common::invite::JoinRequest| v1::Applicant {
+        name: request.name.clone(),
+        org_id: request.registration.org().0.to_vec().into(),
+        fingerprint: fingerprint(&request.transport_key),
+        address: request.endpoints.first().cloned().unwrap_or_default(),
+    };
+    node.admission().applicants().iter().map(shown).collect()
+}
+
+fn key_status(node: &Node, roster: &Roster) -> v1::KeyStatus {
+    let Some(key) = &roster.key else { return v1::KeyStatus::default() };
+    let origin = match key.epoch.origin {
+        KeyOrigin::Single => "single: its holder can read this key epoch",
+        KeyOrigin::Dealt => "dealt: the dealer knew the key and erased it",
+        KeyOrigin::Generated => "generated together",
+    };
+    v1::KeyStatus {
+        key_epoch: key.epoch.number,
+        generation: key.epoch.generation,
+        threshold: key.package.threshold().into(),
+        evaluators: u32::try_from(key.package.evaluators().len()).unwrap_or(u32::MAX),
+        share_here: node.holds_share(&key.package),
+        origin: origin.to_owned(),
+    }
+}
+
+fn peer_status(node: &Node, member: &Member) -> v1::PeerStatus {
+    let peer = node.board.peer(&member.org);
+    let (bytes_sent, bytes_received) = node.meter.of(&member.transport_key).totals();
+    let state = match (peer.sessions > 0, peer.dialling) {
+        (true, _) => "connected",
+        (false, true) => "connecting",
+        (false, false) => "backing_off",
+    };
+    v1::PeerStatus {
+        org_id: member.org.0.to_vec().into(),
+        name: member.name.clone(),
+        state: state.to_owned(),
+        last_error: peer.last_error,
+        in_sync: peer.in_sync && peer.sessions > 0,
+        bytes_sent,
+        bytes_received,
+        clock_offset_s: peer.clock_offset_s,
+    }
+}
+
+fn names(node: &Node) -> v1::NamesStatus {
+    let (cached, cached_bytes) =
+        node.asker.names.lock().unwrap_or_else(PoisonError::into_inner).size();
+    let outbox = node.outbox();
+    let waiting = outbox.waiting_count();
+    let due = outbox.due_count(node.hour());
+    v1::NamesStatus {
+        cached: cached as u64,
+        cached_bytes,
+        waiting: due as u64,
+        scheduled: (waiting - due) as u64,
+    }
+}
+
+fn refused(node: &Node) -> Vec<v1::RefusedCount> {
+    let shown = |((from, reason), count): ((flowlore_common::ids::OrgId, String), u64)| {
+        v1::RefusedCount { from_org_id: from.0.to_vec().into(), reason, count }
+    };
+    node.board.refused().into_iter().map(shown).collect()
+}
