@@ -1,0 +1,147 @@
+//! How many labels a second a member can take: checks alone on one core, sled alone with the same
+//! rows, and both together from block bytes to a durable log and state.
+//!
+//! `cargo bench -p flowlore-ledger [-- LABELS]`; blocks of 256 labels, every token new. Estimate
+//! before measuring: a signature 59 us a block and 25 us a label for its proof and record make about
+//! 38,000 labels a second and core; two rows a label at 49,000 rows a second make 24,500; one after
+//! the other 15,000.
+
+#[path = "../tests/world/mod.rs"]
+mod world;
+
+use std::time::{Duration, Instant};
+
+use flowlore_common::block::UnverifiedBlock;
+use flowlore_common::ids::Token;
+use flowlore_common::label::{Purpose, Source, Verdict};
+use flowlore_common::time::Hour;
+use flowlore_ledger::ledger::{Engine, Ledger};
+use flowlore_ledger::store::row::{LabelPlace, LabelRow, LogEnd, Place, TokenRow, Weeks};
+use flowlore_ledger::store::sled::SledStore;
+use flowlore_ledger::store::{Changes, Store as _};
+use flowlore_veil::label::Label;
+use flowlore_veil::proof::{Claim, verify_proofs};
+use flowlore_veil::token::{TokenRecord, token_of};
+use world::{NOW, World, assessment, sighting};
+
+/// Labels without an argument: enough for seconds of work.
+const LABELS: usize = 20_480;
+const BLOCK: usize = 256;
+
+type Made = Vec<(Vec<u8>, Vec<Vec<u8>>)>;
+
+fn main() {
+    let labels = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(LABELS);
+    println!("{labels} labels of distinct tokens in blocks of {BLOCK}");
+    for purpose in [Purpose::Contacted, Purpose::Flagged] {
+        let mut world = World::with_policy(&[1, 2], |policy| {
+            policy.blocks_per_hour = u16::MAX;
+            policy.blocks_per_day = u16::MAX;
+        });
+        let made = make(&mut world, purpose, labels);
+        let bytes: usize = made.iter().map(|(block, _)| block.len()).sum();
+        println!("\n{purpose}: {} B a label in its block", bytes / labels);
+        report("checks alone, one core", labels, checks(&mut world, purpose, &made));
+        report("sled alone, two rows a label", labels, sled_alone(&made));
+        report("admitted in memory", labels, admitted(&mut world, &made, Engine::Memory));
+        report("admitted on sled, durable", labels, admitted(&mut world, &made, Engine::Sled));
+    }
+}
+
+fn report(what: &str, labels: usize, took: Duration) {
+    let rate = u128::try_from(labels).unwrap_or(0) * 1_000_000 / took.as_micros().max(1);
+    println!("  {what:<30} {rate:>8} labels/s   {:>7.3} s", took.as_secs_f64());
+}
+
+/// Blocks as their author sealed them, with all their records.
+fn make(world: &mut World, purpose: Purpose, labels: usize) -> Made {
+    let body = match purpose {
+        Purpose::Contacted => sighting(),
+        _ => assessment(Verdict::Malicious, Source::Person, 80),
+    };
+    let author = world::org(1, 2);
+    let mut ledger = world.ledger();
+    let own: Vec<_> = (0..labels)
+        .map(|name| world.label(1, &format!("n{name}.example"), purpose, &body))
+        .collect();
+    for part in own.chunks(BLOCK) {
+        let rng = &mut world.rng;
+        ledger.seal(author.author(), purpose, part.to_vec(), NOW, rng).expect("good labels");
+    }
+    let with_records = |block: Vec<u8>| {
+        let parsed = UnverifiedBlock::parse(block.clone()).expect("sealed by us");
+        let token = |item: &[u8]| Token(*item.first_chunk().expect("a label"));
+        let record = |item: &[u8]| ledger.record(&token(item)).expect("in memory");
+        (block, parsed.items().filter_map(record).collect())
+    };
+    world::blocks(&ledger, author.feed(), 0).into_iter().map(with_records).collect()
+}
+
+fn checks(world: &mut World, purpose: Purpose, made: &Made) -> Duration {
+    let author = world::org(1, 2);
+    let begin = Instant::now();
+    for (block, records) in made {
+        let block = UnverifiedBlock::parse(block.clone()).expect("sealed by us");
+        let block = block.verify(&author.key.public()).expect("sealed by us");
+        let records: Vec<_> = records
+            .iter()
+            .map(|record| TokenRecord::parse(record, &token_of(record)).expect("made by us"))
+            .collect();
+        let labels: Vec<_> =
+            block.items().map(|item| Label::parse(item, purpose).expect("made by us")).collect();
+        let claims: Vec<_> = labels
+            .iter()
+            .zip(&records)
+            .map(|(label, record)| Claim {
+                record,
+                proof: label.proof(),
+                org: author.id,
+                share_group: author.share_group,
+            })
+            .collect();
+        assert!(verify_proofs(&claims, &mut world.rng).iter().all(|holds| *holds));
+    }
+    begin.elapsed()
+}
+
+fn sled_alone(made: &Made) -> Duration {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let store = SledStore::open(dir.path()).expect("a new folder");
+    let row = LabelRow {
+        at: LabelPlace::default(),
+        retracted: false,
+        sealed: NOW,
+        roster_version: 0,
+        latest: NOW,
+        weeks: Weeks::only(1),
+        item: Place::default(),
+    };
+    let org = world::org(1, 2).id;
+    let begin = Instant::now();
+    for (_, records) in made {
+        let tokens: Vec<_> =
+            records.iter().map(|record| (token_of(record), record.clone())).collect();
+        let labels = tokens.iter().map(|(token, _)| (*token, org, Some(row))).collect();
+        let tokens = tokens
+            .into_iter()
+            .map(|(token, record)| (token, TokenRow { void: false, record }))
+            .collect();
+        let changes = Changes { folded: LogEnd::default(), tokens, labels, ..Changes::default() };
+        store.apply(&changes).expect("a working disk");
+    }
+    store.flush().expect("a working disk");
+    begin.elapsed()
+}
+
+fn admitted(world: &mut World, made: &Made, engine: Engine) -> Duration {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut ledger = Ledger::create(dir.path(), engine, &world.first).expect("a new folder");
+    let begin = Instant::now();
+    for (block, records) in made {
+        let hour = Hour(NOW.0);
+        let admitted = ledger.admit(block.clone(), records.clone(), hour, &mut world.rng);
+        admitted.expect("a good block");
+    }
+    ledger.flush().expect("a working disk");
+    begin.elapsed()
+}
