@@ -18,6 +18,7 @@ pub(super) struct Elements {
 }
 
 /// An element, or why it is not given.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Element<'a> {
     Text(&'a [u8]),
     TooLong,

@@ -56,7 +56,8 @@ enum Mode {
     Tsv(Header),
     /// An object a line, of this content unless an object says otherwise.
     Json(Content),
-    /// An array over the whole file; the content once an element told it.
+    /// An array over the whole file; the content once an element told it. One of other objects is read
+    /// to its end.
     Array(Elements, Option<Content>),
     /// Not read.
     Foreign(Format),

@@ -131,7 +131,7 @@ impl Decimal {
         let factor = 10_u128.checked_pow(self.exponent.unsigned_abs())?;
         let value = if self.exponent >= 0 {
             self.digits.checked_mul(factor)?
-        } else if self.digits % factor == 0 {
+        } else if self.digits.is_multiple_of(factor) {
             self.digits / factor
         } else {
             return None;
