@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha1::{Digest, Sha1};
 
-use crate::{flow::Flow, packed::Addr};
+use crate::packed::Addr;
 
 /// The specification's default.
 const SEED: u16 = 0;
@@ -21,14 +21,14 @@ const ICMP_PAIRS: [(u16, u16); 5] = [(0, 8), (9, 10), (13, 14), (15, 16), (17, 1
 const ICMP_V6_PAIRS: [(u16, u16); 6] =
     [(128, 129), (130, 131), (133, 134), (135, 136), (139, 140), (144, 145)];
 
-/// The flow's Community ID.
+/// The Community ID of a flow between two ends, each an address and a port (of ICMP, type and code).
 #[must_use]
-pub fn community_id(flow: &Flow) -> String {
-    let (mut low, mut high) = ((flow.orig, flow.orig_port), (flow.resp, flow.resp_port));
+pub fn community_id(transport: u8, orig: (Addr, u16), resp: (Addr, u16)) -> String {
+    let (mut low, mut high) = (orig, resp);
     let mut one_way = false;
-    if flow.transport == ICMP || flow.transport == ICMP_V6 {
+    if transport == ICMP || transport == ICMP_V6 {
         // Zeek's ports of ICMP are type and code; the specification's are a type and its answer's.
-        match counterpart(flow.transport, flow.orig_port) {
+        match counterpart(transport, orig.1) {
             Some(answer) => high.1 = answer,
             None => one_way = true,
         }
@@ -40,8 +40,8 @@ pub fn community_id(flow: &Flow) -> String {
     hasher.update(SEED.to_be_bytes());
     update(&mut hasher, low.0);
     update(&mut hasher, high.0);
-    hasher.update([flow.transport, 0]);
-    if matches!(flow.transport, ICMP | 6 | 17 | ICMP_V6 | 132) {
+    hasher.update([transport, 0]);
+    if matches!(transport, ICMP | 6 | 17 | ICMP_V6 | 132) {
         hasher.update(low.1.to_be_bytes());
         hasher.update(high.1.to_be_bytes());
     }
@@ -68,34 +68,23 @@ fn update(hasher: &mut Sha1, address: Addr) {
 mod tests {
     use super::*;
 
-    fn flow(orig: &str, orig_port: u16, resp: &str, resp_port: u16, transport: u8) -> Flow {
-        let addr = |text: &str| Addr::from(text.parse::<IpAddr>().unwrap());
-        Flow {
-            orig: addr(orig),
-            resp: addr(resp),
-            orig_port,
-            resp_port,
-            transport,
-            ..Flow::default()
-        }
+    fn id(transport: u8, orig: (&str, u16), resp: (&str, u16)) -> String {
+        let end = |(text, port): (&str, u16)| (text.parse::<IpAddr>().unwrap().into(), port);
+        community_id(transport, end(orig), end(resp))
     }
 
     /// The example of the specification's own text.
     #[test]
     fn it_is_that_of_the_specification() {
-        let there = flow("128.232.110.120", 34_855, "66.35.250.204", 80, 6);
-        assert_eq!(community_id(&there), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
-        let back = flow("66.35.250.204", 80, "128.232.110.120", 34_855, 6);
-        assert_eq!(community_id(&back), community_id(&there));
+        let (client, server) = (("128.232.110.120", 34_855), ("66.35.250.204", 80));
+        assert_eq!(id(6, client, server), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+        assert_eq!(id(6, server, client), id(6, client, server));
     }
 
     #[test]
     fn an_echo_and_its_reply_are_one() {
-        let ask = flow("192.0.2.1", 8, "192.0.2.9", 0, ICMP);
-        let reply = flow("192.0.2.9", 0, "192.0.2.1", 0, ICMP);
-        assert_eq!(community_id(&ask), community_id(&reply));
-        let unreachable = flow("192.0.2.1", 3, "192.0.2.9", 1, ICMP);
-        let other_way = flow("192.0.2.9", 3, "192.0.2.1", 1, ICMP);
-        assert_ne!(community_id(&unreachable), community_id(&other_way));
+        let (one, other) = ("192.0.2.1", "192.0.2.9");
+        assert_eq!(id(ICMP, (one, 8), (other, 0)), id(ICMP, (other, 0), (one, 0)));
+        assert_ne!(id(ICMP, (one, 3), (other, 1)), id(ICMP, (other, 3), (one, 1)), "one way");
     }
 }

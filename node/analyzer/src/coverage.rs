@@ -1,7 +1,6 @@
 //! How much of the traffic the input shows: counted while flows are settled, graded at the end.
 //!
-//! The grades are those of the severity table's companion rule: *poor* with an empty hour between
-//! two full ones, loss above 2 %, or one-sided TCP above 10 %; *partial* at half of these, or when
+//! The grades: *poor* without a flow, with an empty hour between two full ones, loss above 2 %, or one-sided TCP above 10 %; *partial* at half of these, or when
 //! DNS and TLS logs are both absent; else *good*. A poor input where nothing was found is
 //! inconclusive: what was not recorded cannot have been seen to be harmless.
 
@@ -152,12 +151,18 @@ pub struct Coverage {
     pub crowd: &'static str,
     /// What limits the report, each a sentence.
     pub notes: Vec<String>,
+    /// Whether there was no flow at all.
+    #[serde(skip)]
+    pub no_flows: bool,
 }
 
 impl Coverage {
     /// Why it is poor, to be read after a colon.
     #[must_use]
     pub fn poor_because(&self) -> String {
+        if self.no_flows {
+            return "no flows in the input".to_owned();
+        }
         if let (Some(first), Some(last)) = (self.empty_hours.first(), self.empty_hours.last()) {
             let after = Micros(last.0 + SECONDS_PER_HOUR * MICROS_PER_SECOND);
             let runs = self
@@ -195,7 +200,8 @@ pub(crate) fn grade(tally: &Tally, seen: &Seen, history_days: u32) -> Coverage {
     let gaps = tally.gaps(seen);
     let one_sided = if tally.tcp < ONE_SIDED_FLOWS_MIN { 0 } else { one_sided_permille };
     let dark = !seen.logs.dns && !seen.logs.ssl && !seen.logs.quic;
-    let grade = if !gaps.is_empty()
+    let grade = if tally.ended.is_empty()
+        || !gaps.is_empty()
         || missed_bytes_permille > LOSS_POOR_PERMILLE
         || one_sided > ONE_SIDED_POOR_PERMILLE
     {
@@ -221,6 +227,7 @@ pub(crate) fn grade(tally: &Tally, seen: &Seen, history_days: u32) -> Coverage {
         crowd: "not_asked",
         notes: Vec::new(),
         empty_hours: empty,
+        no_flows: tally.ended.is_empty(),
     };
     coverage.notes = notes(&coverage, dark, one_sided);
     coverage.empty_hours.truncate(EMPTY_HOURS_MAX);
@@ -229,6 +236,9 @@ pub(crate) fn grade(tally: &Tally, seen: &Seen, history_days: u32) -> Coverage {
 
 fn notes(coverage: &Coverage, dark: bool, one_sided: u64) -> Vec<String> {
     let mut notes = Vec::new();
+    if coverage.no_flows {
+        notes.push("There are no flows in the input.".to_owned());
+    }
     match coverage.empty_hours.len() {
         0 => {}
         1 => notes.push("One hour without a record lies between hours with some.".to_owned()),
@@ -345,6 +355,13 @@ mod tests {
         assert_eq!(graded(&some(5, 19), &seen()).grade, Grade::Good, "too few to say");
         let syn = Flow { orig_bytes: 0, ..sided };
         assert_eq!(graded(&vec![syn; 100], &seen()).grade, Grade::Good, "unanswered");
+    }
+
+    #[test]
+    fn no_flows_is_poor() {
+        let nothing = graded(&[], &seen());
+        assert_eq!(nothing.grade, Grade::Poor);
+        assert_eq!(nothing.poor_because(), "no flows in the input");
     }
 
     #[test]

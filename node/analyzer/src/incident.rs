@@ -18,15 +18,17 @@ use flowlore_common::{
 };
 
 use crate::{
-    detect::Judged,
+    community::community_id,
+    detect::{Judged, detect},
     inventory::{Assets, Criticality, Machine},
-    limits::{ACTIONS_MAX, ADDRESSES_MAX, PIVOT_FLOWS_MAX},
+    limits::{ACTIONS_MAX, ADDRESSES_MAX},
     options::Options,
     packed::Addr,
-    pair::{Group, Surroundings},
+    pair::{Contact, Group, Surroundings},
     report::model::{ActionEntry, EvidenceEntry, Finding, FindingDestination, Incident, Pivots},
-    settle::{Candidate, Part, Where},
-    severity,
+    settle::{Candidate, Part, Pivot, Where},
+    severity::{self, Rarity},
+    stats::Scratch,
 };
 
 /// What judging and grouping need to know beside the candidates.
@@ -140,8 +142,9 @@ pub(crate) fn find(context: &Context<'_>) -> Found {
     let candidates = context.part.candidates.iter();
     let scored = candidates.filter(|one| external || one.direction != Direction::External);
     let mut cases: BTreeMap<Key, Vec<Case<'_>>> = BTreeMap::new();
+    let mut scratch = Scratch::default();
     for candidate in scored {
-        for case in judge(context, candidate) {
+        for case in judge(context, candidate, &mut scratch) {
             cases.entry(Key::of(&case)).or_default().push(case);
         }
     }
@@ -160,8 +163,15 @@ fn by_gravity(a: &Finding, b: &Finding) -> std::cmp::Ordering {
     (b.severity, b.confidence, b.last, &a.id).cmp(&(a.severity, a.confidence, a.last, &b.id))
 }
 
-fn judge<'a>(context: &Context<'_>, candidate: &'a Candidate) -> impl Iterator<Item = Case<'a>> {
+fn judge<'a>(
+    context: &Context<'_>,
+    candidate: &'a Candidate,
+    scratch: &mut Scratch,
+) -> Vec<Case<'a>> {
     let around = context.around(candidate);
+    if Rarity::of(&around) == Rarity::Common {
+        return Vec::new(); // the severity table ends at info for these; most candidates end here
+    }
     let group = Group {
         grouping: candidate.grouping,
         source: candidate.source.into(),
@@ -173,16 +183,16 @@ fn judge<'a>(context: &Context<'_>, candidate: &'a Candidate) -> impl Iterator<I
         port: candidate.port,
         transport: candidate.transport,
         direction: candidate.direction,
-        contacts: &[],
+        contacts: &candidate.contacts,
         totals: candidate.totals.clone(),
         hints: candidate.hints.clone(),
     };
     let alone = around.hosts_contacting == 1 && around.inside_hosts > 1;
-    let judged =
-        candidate.hits.iter().map(move |hit| severity::judge(hit.clone(), &group, &around));
+    let hits = detect(&group, &around, scratch).into_iter();
+    let judged = hits.map(|hit| severity::judge(hit, &group, &around));
     // Info means that there is nothing to report.
     let kept = judged.filter(|judged| judged.severity > Severity::Info);
-    kept.map(move |judged| Case { candidate, judged, alone })
+    kept.map(|judged| Case { candidate, judged, alone }).collect()
 }
 
 /// One finding of all the names of a site that do the same. The gravest speaks; sums are of all.
@@ -238,7 +248,7 @@ fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case<'_>>) -> Drafted {
         evidence: judged.hit.evidence.iter().map(evidence).collect(),
         submission: None,
         attack: key.behaviour.techniques(),
-        pivot: pivots(candidate, flows),
+        pivot: pivots(context.part, candidate, flows),
         crowd: None,
         actions: judged.actions.iter().map(action).collect(),
         limits: judged.hit.limits.clone(),
@@ -259,17 +269,33 @@ fn name_of(destination: &Where) -> Option<&str> {
 
 /// Open, or due again only after the data end: within two of its usual gaps.
 fn goes_on(candidate: &Candidate, end_us: i64) -> bool {
-    let patience = i64::try_from(candidate.gap_us.saturating_mul(2)).unwrap_or(i64::MAX);
-    candidate.totals.open > 0 || candidate.totals.last_us.saturating_add(patience) >= end_us
+    let last_us = candidate.totals.last_us;
+    let patience_us = median_gap_us(&candidate.contacts).saturating_mul(2);
+    candidate.totals.open > 0 || last_us.saturating_add_unsigned(patience_us) >= end_us
 }
 
-fn pivots(candidate: &Candidate, flows: u64) -> Pivots {
-    let listed = candidate.pivots.len().min(PIVOT_FLOWS_MAX);
-    let uids = candidate.pivots.iter().map(|pivot| pivot.uid.clone());
+/// The middle one of the gaps between contacts, microseconds; 0 with fewer than two contacts.
+fn median_gap_us(contacts: &[Contact]) -> u64 {
+    let mut gaps: Vec<u32> =
+        contacts.windows(2).map(|pair| pair[1].second - pair[0].second).collect();
+    if gaps.is_empty() {
+        return 0;
+    }
+    let middle = gaps.len() / 2;
+    u64::from(*gaps.select_nth_unstable(middle).1) * 1_000_000
+}
+
+fn pivots(part: &Part, candidate: &Candidate, flows: u64) -> Pivots {
+    let all = candidate.pivots.iter();
+    let community = |pivot: &Pivot| {
+        let Candidate { transport, source, port, .. } = *candidate;
+        community_id(transport, (source, pivot.orig_port), (pivot.resp, port))
+    };
+    let uids = all.clone().map(|pivot| part.uid_text(pivot.uid)).filter(|uid| !uid.is_empty());
     Pivots {
-        flow_uids: uids.filter(|uid| !uid.is_empty()).collect(),
-        community_ids: candidate.pivots.iter().map(|pivot| pivot.community_id.clone()).collect(),
-        more: flows.saturating_sub(listed as u64),
+        flow_uids: uids.collect(),
+        community_ids: all.map(community).collect(),
+        more: flows.saturating_sub(candidate.pivots.len() as u64),
     }
 }
 

@@ -208,19 +208,15 @@ mod tests {
     fn the_last_answer_to_this_client_within_a_day_names() {
         let (client, other, address) = (Addr(1), Addr(2), Addr(9));
         let mut answers = Answers::default();
-        answers.push(client, address, 300, 2);
-        answers.push(client, address, 100, 0);
-        answers.push(client, address, 100, 1);
+        for (who, time_us, name) in [(client, 300, 2), (client, 100, 0), (client, 100, 1)] {
+            answers.push(who, address, time_us, name);
+        }
         answers.push(other, address, 350, 0);
         answers.sort();
         assert_eq!(answers.name(client, address, 99), None);
-        assert_eq!(
-            answers.name(client, address, 100),
-            Some(0),
-            "of two, the later in the alphabet"
-        );
-        assert_eq!(answers.name(client, address, 400), Some(1));
-        assert_eq!(answers.name(client, address, 300 + DNS_ANSWER_HOLDS_US), Some(1));
+        assert_eq!(answers.name(client, address, 100), Some(1), "of two, the later by name");
+        assert_eq!(answers.name(client, address, 400), Some(2));
+        assert_eq!(answers.name(client, address, 300 + DNS_ANSWER_HOLDS_US), Some(2));
         assert_eq!(answers.name(client, address, 301 + DNS_ANSWER_HOLDS_US), None);
         assert_eq!(answers.name(other, address, 349), None);
         assert_eq!(answers.name(client, Addr(8), 400), None);

@@ -89,7 +89,7 @@ impl Analysis {
             findings: found.findings.into_iter().filter(|one| listed(one.severity)).collect(),
             destinations,
             destinations_rest,
-            categories: categories(&part),
+            categories: by_name(|category| part.categories[category]),
             inside_hosts: u64::from(around.inside_hosts),
             unanswered: part.unanswered,
             inbound_probes: part
@@ -153,9 +153,10 @@ fn with_flows(files: Vec<InputFile>, part: &Part) -> Vec<InputFile> {
     files.into_iter().map(with).collect()
 }
 
-fn categories(part: &Part) -> BTreeMap<&'static str, u64> {
-    let counts = Category::ALL.iter().map(|&category| (category.name(), part.category(category)));
-    counts.filter(|(_, flows)| *flows > 0).collect()
+/// Flows by category's name, from flows by its number; those with none left out.
+fn by_name(flows: impl Fn(usize) -> u64) -> BTreeMap<&'static str, u64> {
+    let count = |category: &Category| (category.name(), flows(usize::from(category.number())));
+    Category::ALL.iter().map(count).filter(|(_, flows)| *flows > 0).collect()
 }
 
 /// Everything that the input adds to a history.
@@ -258,8 +259,8 @@ fn headline(verdict: Verdict, incidents: &[Incident], coverage: &Coverage) -> St
             format!("NOTHING NEEDS ACTION. Coverage {}.", coverage.grade.name())
         }
         Verdict::Inconclusive => {
-            let why = coverage.poor_because();
-            format!("INCONCLUSIVE: {why}; nothing bad in the rest.")
+            let rest = if coverage.no_flows { "" } else { "; nothing bad in the rest" };
+            format!("INCONCLUSIVE: {}{rest}.", coverage.poor_because())
         }
     }
 }
@@ -291,11 +292,7 @@ fn destinations(part: &Part, findings: &[Finding]) -> (Vec<DestinationEntry>, u6
         &'static str,
     )| DestinationEntry {
         destination,
-        categories: one
-            .categories
-            .iter()
-            .filter_map(|&(number, flows)| Some((Category::from_number(number)?.name(), flows)))
-            .collect(),
+        categories: by_name(|category| u64::from(one.categories[category])),
         hosts: one.hosts,
         flows,
         assessment: match severity {

@@ -1,7 +1,7 @@
 //! The report for a person at a terminal: at most 100 columns, gravest first, every number also in
 //! the JSON.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use flowlore_common::{
     label::Severity,
@@ -134,13 +134,21 @@ impl Report {
         for note in &self.input.notes {
             wrap(out, "", &format!("Note: {note}."));
         }
+        let mut said = BTreeMap::<&str, Vec<&str>>::new();
         for file in &self.input.files {
             if let Some(note) = &file.note {
-                wrap(out, "", &format!("Note: {}: {note}.", file.path));
+                said.entry(note).or_default().push(&file.path);
             }
         }
+        for (note, paths) in said {
+            let more = match paths.len() - 1 {
+                0 => String::new(),
+                more => format!(" and {} more", grouped(more as u64)),
+            };
+            wrap(out, "", &format!("Note: {}{more}: {note}.", paths[0]));
+        }
         let skipped = self.input.files.iter().flat_map(|file| &file.skipped);
-        let mut reasons = std::collections::BTreeMap::<&str, u64>::new();
+        let mut reasons = BTreeMap::<&str, u64>::new();
         skipped.for_each(|(reason, count)| *reasons.entry(reason).or_default() += count);
         if !reasons.is_empty() {
             let list =
@@ -204,8 +212,8 @@ impl Report {
         }
         let inside: u64 = self.findings.iter().map(|finding| finding.flows).sum();
         let others = self.input.flows.saturating_sub(inside);
-        let mut line = format!("In none of these, {}", counted(others, "flow", "flows"));
-        let _ = write!(line, ". Of all flows: {} outbound unanswered", grouped(self.unanswered));
+        let mut line = format!("In no finding above: {}.", counted(others, "flow", "flows"));
+        let _ = write!(line, " Of all flows {} outbound unanswered", grouped(self.unanswered));
         let (probes, answered) = self
             .inbound_probes
             .iter()

@@ -66,7 +66,8 @@ pub(crate) struct Bucket {
     /// What HTTP logs count, by flow.
     pub(crate) facts: BTreeMap<u32, Facts>,
     pub(crate) leases: Vec<(Addr, Lease)>,
-    odd_uids: BTreeMap<Uid, Box<str>>,
+    /// Texts of the uids that do not fit into a number.
+    pub(crate) odd_uids: BTreeMap<Uid, Box<str>>,
     apps: Vec<App>,
     answers: Answers,
     index: HashTable<u32>,
@@ -263,13 +264,6 @@ impl Bucket {
                 (mark.name, mark.named_by) = (run[0].2, by);
             }
         }
-    }
-
-    /// The sensor's name of a flow, as its log wrote it.
-    pub(crate) fn uid_text(&self, uid: Uid) -> String {
-        uid.text()
-            .or_else(|| self.odd_uids.get(&uid).map(|text| text.to_string()))
-            .unwrap_or_default()
     }
 }
 

@@ -33,11 +33,14 @@ impl Part {
 }
 
 fn contacted(destination: String, one: &Destination) -> Contacted {
-    let known = |&(number, flows): &(u8, u64)| Some((Category::from_number(number)?, flows));
+    let count = |&category: &Category| {
+        (category, u64::from(one.categories[usize::from(category.number())]))
+    };
+    let counts = Category::ALL.iter().map(count);
     Contacted {
         destination,
         hosts: u64::from(one.inside_hosts),
-        categories: one.categories.iter().filter_map(known).collect(),
+        categories: counts.filter(|(_, flows)| *flows > 0).collect(),
         first: Micros(one.first_us),
         last: Micros(one.last_us),
     }

@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     category::{self, Shape},
-    community::community_id,
     detect,
     direction::stays_on_link,
     flow::{Flow, service},
@@ -168,10 +167,10 @@ impl Fold {
         spot.flows += totals.flows;
         spot.first_us = spot.first_us.min(totals.first_us);
         spot.last_us = spot.last_us.max(totals.last_us);
-        for (category, &flows) in (0..).zip(&totals.categories) {
+        for (category, &flows) in totals.categories.iter().enumerate() {
             if flows > 0 {
                 spot.add_category(category, flows);
-                part.categories[usize::from(category)] += flows;
+                part.categories[category] += flows;
             }
         }
         let name = (key.spot.name != NO_NAME).then(|| &*bucket.names[key.spot.name as usize]);
@@ -188,31 +187,49 @@ impl Fold {
             totals,
             hints,
         };
-        let hits = detect::detect(&group, around, scratch);
-        if hits.is_empty() {
+        if detect::detect(&group, around, scratch).is_empty() {
             return;
         }
+        let (totals, hints) = (group.totals, group.hints);
+        self.keep(bucket, key, members, address, part, (totals, hints));
+    }
+
+    /// Keeps a group that a detector found something in.
+    fn keep(
+        &mut self,
+        bucket: &Bucket,
+        key: &Key,
+        members: &[(u64, i64, u32)],
+        address: Addr,
+        part: &mut Part,
+        (totals, hints): (Totals, Hints),
+    ) {
         self.addresses.dedup();
         self.addresses.truncate(ADDRESSES_MAX);
         if self.addresses.is_empty() {
             self.addresses.push(address);
         }
+        let pivots = first_flows(bucket, members);
+        for pivot in pivots.iter().filter(|pivot| pivot.uid.is_hashed()) {
+            if let Some(text) = bucket.odd_uids.get(&pivot.uid) {
+                part.odd_uids.insert(pivot.uid, text.clone());
+            }
+        }
         let named_by = members.iter().map(|entry| bucket.marks[entry.2 as usize].named_by).min();
         part.candidates.push(Candidate {
-            hits,
+            contacts: self.contacts.as_slice().into(),
             grouping: key.grouping,
             source: key.source,
             destination: place(bucket, key.spot),
             address,
-            addresses: self.addresses.clone(),
+            addresses: self.addresses.as_slice().into(),
             port: key.port,
             transport: key.transport,
             direction: key.direction,
             named_by: named_by.unwrap_or(NamedBy::None),
-            gap_us: median_gap_us(&self.contacts),
-            totals: group.totals,
-            hints: group.hints,
-            pivots: first_flows(bucket, members),
+            totals,
+            hints,
+            pivots,
         });
     }
 
@@ -369,19 +386,8 @@ fn add_flow(totals: &mut Totals, hints: &mut Hints, flow: &Flow) {
     hints.http += u64::from(flow.services & service::HTTP != 0);
 }
 
-/// The middle one of the gaps between contacts, microseconds; 0 with fewer than two contacts.
-fn median_gap_us(contacts: &[Contact]) -> u64 {
-    let mut gaps: Vec<u32> =
-        contacts.windows(2).map(|pair| pair[1].second - pair[0].second).collect();
-    if gaps.is_empty() {
-        return 0;
-    }
-    let middle = gaps.len() / 2;
-    u64::from(*gaps.select_nth_unstable(middle).1) * 1_000_000
-}
-
 /// The first flows, for other tools to find.
-fn first_flows(bucket: &Bucket, members: &[(u64, i64, u32)]) -> Vec<Pivot> {
+fn first_flows(bucket: &Bucket, members: &[(u64, i64, u32)]) -> Box<[Pivot]> {
     let mut first: Vec<_> = members
         .iter()
         .map(|&(_, start, at)| (start, bucket.flows[at as usize].identity(), at))
@@ -389,7 +395,5 @@ fn first_flows(bucket: &Bucket, members: &[(u64, i64, u32)]) -> Vec<Pivot> {
     first.sort_unstable();
     first.truncate(PIVOT_FLOWS_MAX);
     let flows = first.into_iter().map(|(_, _, at)| &bucket.flows[at as usize]);
-    flows
-        .map(|flow| Pivot { uid: bucket.uid_text(flow.uid), community_id: community_id(flow) })
-        .collect()
+    flows.map(|&Flow { uid, resp, orig_port, .. }| Pivot { uid, resp, orig_port }).collect()
 }

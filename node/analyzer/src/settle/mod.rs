@@ -29,7 +29,7 @@ mod part;
 pub(crate) use bucket::Lease;
 pub use contacted::Contacted;
 pub use part::Part;
-pub(crate) use part::{Candidate, Destination, Probes, Row, Sums, Where};
+pub(crate) use part::{Candidate, Destination, Pivot, Probes, Row, Sums, Where};
 
 /// All intakes together, ready to be settled bucket by bucket.
 pub struct Settlement {

@@ -3,21 +3,17 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use flowlore_common::{
-    label::{Category, Direction},
-    time::Day,
-};
+use flowlore_common::{label::Direction, time::Day};
 use hashbrown::{HashMap, HashSet};
 use serde::Serialize;
 
 use super::bucket::Lease;
 use crate::{
     coverage,
-    detect::Hit,
     limits::HISTORY_HOSTS_MAX,
     naming::NamedBy,
-    packed::{Addr, mix},
-    pair::{Grouping, Hints, Totals},
+    packed::{Addr, Uid, mix},
+    pair::{Contact, Grouping, Hints, Totals},
 };
 
 /// Records of one file that became flows, and those that stood elsewhere too.
@@ -144,35 +140,35 @@ impl Top {
     }
 }
 
-/// How other tools find a flow.
-#[derive(Clone, Debug)]
+/// What other tools find a flow by, beside what its group has in common.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Pivot {
-    /// Empty where the sensor gave none.
-    pub(crate) uid: String,
-    pub(crate) community_id: String,
+    pub(crate) uid: Uid,
+    pub(crate) resp: Addr,
+    pub(crate) orig_port: u16,
 }
 
-/// A group in which a detector found something, kept until its surroundings are known.
+/// A group in which a detector found something, kept until its surroundings are known. What was found
+/// is found again then: contacts are much smaller than sentences, and most candidates turn out to be
+/// common here.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
-    pub(crate) hits: Vec<Hit>,
+    pub(crate) contacts: Box<[Contact]>,
     pub(crate) grouping: Grouping,
     pub(crate) source: Addr,
     pub(crate) destination: Where,
     /// The one contacted most.
     pub(crate) address: Addr,
     /// The lowest ones, ascending.
-    pub(crate) addresses: Vec<Addr>,
+    pub(crate) addresses: Box<[Addr]>,
     pub(crate) port: u16,
     pub(crate) transport: u8,
     pub(crate) direction: Direction,
     pub(crate) named_by: NamedBy,
     pub(crate) totals: Totals,
     pub(crate) hints: Hints,
-    /// Median gap between contacts, microseconds; to tell whether it goes on at the end of the data.
-    pub(crate) gap_us: u64,
     /// The first flows.
-    pub(crate) pivots: Vec<Pivot>,
+    pub(crate) pivots: Box<[Pivot]>,
 }
 
 /// Who contacts a destination.
@@ -181,8 +177,9 @@ pub(crate) struct Destination {
     pub(crate) hosts: u32,
     pub(crate) inside_hosts: u32,
     pub(crate) flows: u64,
-    /// (category's number, flows), ascending; most destinations have one or two.
-    pub(crate) categories: Vec<(u8, u64)>,
+    /// By the category's number. Inline and 32 bits wide (saturating): one a destination, and there
+    /// may be as many destinations as pairs.
+    pub(crate) categories: [u32; 30],
     /// Start of the first flow.
     pub(crate) first_us: i64,
     /// End of the last flow.
@@ -197,7 +194,7 @@ impl Default for Destination {
             hosts: 0,
             inside_hosts: 0,
             flows: 0,
-            categories: Vec::new(),
+            categories: [0; 30],
             first_us: i64::MAX,
             last_us: i64::MIN,
             visitors: Vec::new(),
@@ -206,11 +203,9 @@ impl Default for Destination {
 }
 
 impl Destination {
-    pub(crate) fn add_category(&mut self, category: u8, flows: u64) {
-        match self.categories.binary_search_by_key(&category, |entry| entry.0) {
-            Ok(at) => self.categories[at].1 += flows,
-            Err(at) => self.categories.insert(at, (category, flows)),
-        }
+    pub(crate) fn add_category(&mut self, category: usize, flows: u64) {
+        let flows = u32::try_from(flows).unwrap_or(u32::MAX);
+        self.categories[category] = self.categories[category].saturating_add(flows);
     }
 
     pub(crate) fn visit(&mut self, visitor: Addr) {
@@ -228,7 +223,9 @@ impl Destination {
         self.hosts += other.hosts;
         self.inside_hosts += other.inside_hosts;
         self.flows += other.flows;
-        other.categories.iter().for_each(|&(category, flows)| self.add_category(category, flows));
+        for (mine, theirs) in self.categories.iter_mut().zip(other.categories) {
+            *mine = mine.saturating_add(theirs);
+        }
     }
 }
 
@@ -256,6 +253,8 @@ pub struct Part {
     pub(crate) addressed: HashMap<Addr, Destination>,
     pub(crate) probes: BTreeMap<Day, Probes>,
     pub(crate) candidates: Vec<Candidate>,
+    /// Texts of the uids that candidates point to and that do not fit into a number.
+    pub(crate) odd_uids: BTreeMap<Uid, Box<str>>,
     /// The latest lease of each address.
     pub(crate) leases: BTreeMap<Addr, Lease>,
     pub(crate) conversations: u64,
@@ -306,9 +305,10 @@ impl Part {
         }
     }
 
-    /// Flows of a category.
-    pub(crate) fn category(&self, category: Category) -> u64 {
-        self.categories[usize::from(category.number())]
+    /// The sensor's name of a flow, as its log wrote it.
+    pub(crate) fn uid_text(&self, uid: Uid) -> String {
+        let odd = || self.odd_uids.get(&uid).map(|text| text.to_string());
+        uid.text().or_else(odd).unwrap_or_default()
     }
 
     /// The listed conversations, in the report's order.
@@ -349,6 +349,7 @@ impl Part {
             }
         }
         self.candidates.extend(other.candidates);
+        self.odd_uids.extend(other.odd_uids);
         other.leases.into_iter().for_each(|(address, lease)| self.lease(address, lease));
         self.conversations += other.conversations;
         self.unanswered += other.unanswered;
