@@ -36,7 +36,7 @@ use queue::{Outcomes, Queue};
 
 /// How input is read. Nothing here changes what comes out.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// Threads that read.
     pub threads: NonZeroUsize,
     /// Bytes of a plain file that a thread reads at a time.
@@ -53,7 +53,7 @@ impl Default for Options {
 
 /// A file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileRead {
+pub(crate) struct FileRead {
     /// Its path as found, `-` for standard input.
     pub path: String,
     /// What became of its records.
@@ -64,7 +64,7 @@ pub struct FileRead {
 
 /// What was read.
 #[derive(Debug)]
-pub struct Followed<S> {
+pub(crate) struct Followed<S> {
     /// The files, in the order of their paths. The place of a file is the number that sinks were told.
     pub files: Vec<FileRead>,
     /// What a person should know about paths that gave no file: seen twice, hidden, not a file.
@@ -75,7 +75,7 @@ pub struct Followed<S> {
 
 /// Why nothing can be read.
 #[derive(Debug, thiserror::Error)]
-pub enum FollowError {
+pub(crate) enum FollowError {
     /// A path that was named cannot be opened.
     #[error("{}: cannot be read: {reason}", path.display())]
     Unreadable {
@@ -107,7 +107,7 @@ pub enum FollowError {
 /// # Errors
 /// When a named path cannot be opened, or nothing but packet captures is there. What is wrong inside a
 /// file, and a file in a folder that cannot be opened, is said in the file's entry.
-pub fn read<S: FileSink + Send>(
+pub(crate) fn read<S: FileSink + Send>(
     paths: &[PathBuf],
     options: &Options,
     make: impl Fn() -> S,
