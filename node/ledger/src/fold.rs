@@ -2,6 +2,7 @@
 //! void: kept in the chain, counted nowhere, and its author is known.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use flowlore_common::block::{Header, PayloadKind, SignedBlock, UnverifiedBlock};
 use flowlore_common::canon::{Malformed, Put as _, Reader};
@@ -9,7 +10,7 @@ use flowlore_common::ids::Token;
 use flowlore_common::label::Purpose;
 use flowlore_veil::label::Label;
 use flowlore_veil::proof::{Claim, verify_proofs};
-use flowlore_veil::token::{RecordError, TokenRecord};
+use flowlore_veil::token::TokenRecord;
 use rand_core::CryptoRngCore;
 
 use crate::admit::block_place;
@@ -214,14 +215,15 @@ fn candidate(
     if !is_above {
         return Err(Rejected::Void(Void::Order));
     }
-    if !records.contains_key(&token) {
-        let row = ground.store.token(&token).map_err(Rejected::Store)?;
-        let row = row.ok_or(Rejected::Store(StoreError::Damaged("a token's record")))?;
-        let parsed = if row.void { None } else { parse_record(&row.record, &token) };
-        records.insert(token, parsed);
-    }
-    let record = records.get(&token).and_then(Option::as_ref);
-    let record = record.ok_or(Rejected::Void(Void::Record))?;
+    let record = match records.entry(token) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(unread) => {
+            let row = ground.store.token(&token).map_err(Rejected::Store)?;
+            let row = row.ok_or(Rejected::Store(StoreError::Damaged("a token's record")))?;
+            unread.insert(if row.void { None } else { parse_record(&row.record, &token) })
+        }
+    };
+    let record = record.as_ref().ok_or(Rejected::Void(Void::Record))?;
     if record.purpose() != purpose {
         return Err(Rejected::Void(Void::RecordPurpose));
     }
@@ -233,10 +235,7 @@ fn candidate(
 
 /// `None`: void, or not this token's, which admission has ruled out.
 fn parse_record(record: &[u8], token: &Token) -> Option<TokenRecord> {
-    match TokenRecord::parse(record, token) {
-        Ok(record) => Some(record),
-        Err(RecordError::Void(_) | RecordError::NotThisToken) => None,
-    }
+    TokenRecord::parse(record, token).ok()
 }
 
 /// The row of a valid label of a block that lies at `place`.

@@ -66,16 +66,19 @@ pub enum RosterError {
     Root,
 }
 
+/// What a thing was from which version on, ascending.
+type History<T> = Vec<(u32, T)>;
+
 /// The documents held, and their sums. Everything is kept by the version that brought it, so that
 /// a block can be judged by the version that it names.
 #[derive(Clone, Debug)]
 pub struct Chain {
     federation: FederationId,
     links: Vec<Link>,
-    policies: Vec<(u32, Policy)>,
+    policies: History<Policy>,
     /// `None`: retired.
-    key_epochs: BTreeMap<u32, Vec<(u32, Option<Arc<KeyEpoch>>)>>,
-    members: BTreeMap<OrgId, Vec<(u32, Arc<Member>)>>,
+    key_epochs: BTreeMap<u32, History<Option<Arc<KeyEpoch>>>>,
+    members: BTreeMap<OrgId, History<Arc<Member>>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -290,7 +293,7 @@ impl Chain {
 
     /// Live key epochs, ascending.
     fn key_epochs_with(&self, overlay: &Overlay) -> Vec<Arc<KeyEpoch>> {
-        let newest = |history: &Vec<(u32, Option<Arc<KeyEpoch>>)>| history.last()?.1.clone();
+        let newest = |history: &History<Option<Arc<KeyEpoch>>>| history.last()?.1.clone();
         let ours = self.key_epochs.iter().map(|(number, history)| (*number, newest(history)));
         let mut all: BTreeMap<_, _> = ours.collect();
         all.extend(overlay.key_epochs.iter().map(|(number, entry)| (*number, entry.clone())));
@@ -299,7 +302,7 @@ impl Chain {
 
     /// All members, ascending by org.
     fn members_with<'a>(&'a self, overlay: &'a Overlay) -> Vec<&'a Arc<Member>> {
-        let newest = |(org, history): (&OrgId, &'a Vec<(u32, Arc<Member>)>)| {
+        let newest = |(org, history): (&OrgId, &'a History<Arc<Member>>)| {
             history.last().map(|(_, member)| (*org, member))
         };
         let mut all: BTreeMap<_, _> = self.members.iter().filter_map(newest).collect();

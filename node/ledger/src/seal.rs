@@ -60,6 +60,14 @@ pub struct Author<'a> {
     pub key: &'a SecretKey,
 }
 
+/// What goes into one block.
+struct Payload<'a> {
+    kind: PayloadKind,
+    purpose: u8,
+    items: &'a [&'a [u8]],
+    records: Vec<Vec<u8>>,
+}
+
 impl Ledger {
     /// Seals labels of one purpose into as many blocks as they need, tokens ascending. What it
     /// returns is on disk.
@@ -91,9 +99,10 @@ impl Ledger {
         let mut sealed = Vec::new();
         for part in parts(&labels)? {
             let items: Vec<&[u8]> = part.iter().map(|label| label.item.as_slice()).collect();
-            let records = part.iter().map(|label| label.record.clone()).collect();
-            let kind = (PayloadKind::LABELS, purpose.number());
-            sealed.push(self.seal_block(author, kind, &items, records, now, rng)?);
+            let records: Vec<_> = part.iter().map(|label| label.record.clone()).collect();
+            let (kind, purpose) = (PayloadKind::LABELS, purpose.number());
+            let payload = Payload { kind, purpose, items: &items, records };
+            sealed.push(self.seal_block(author, &payload, now, rng)?);
         }
         Ok(sealed)
     }
@@ -113,7 +122,8 @@ impl Ledger {
         if items.is_empty() {
             return Err(SealError::Empty);
         }
-        self.seal_block(author, (kind, 0), items, Vec::new(), now, rng)
+        let payload = Payload { kind, purpose: 0, items, records: Vec::new() };
+        self.seal_block(author, &payload, now, rng)
     }
 
     /// The newest incarnation that an org has blocks in, by what we hold.
@@ -125,15 +135,14 @@ impl Ledger {
     fn seal_block(
         &mut self,
         author: Author<'_>,
-        (kind, purpose): (PayloadKind, u8),
-        items: &[&[u8]],
-        records: Vec<Vec<u8>>,
+        payload: &Payload<'_>,
         now: Hour,
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Accepted, SealError> {
-        let block = self.draft(author, kind, purpose, now).seal(items, author.key)?;
+        let draft = self.draft(author, payload.kind, payload.purpose, now);
+        let block = draft.seal(payload.items, author.key)?;
         // Every rule that others will apply is applied before the bytes exist anywhere.
-        let next = self.judge(block.bytes().to_vec(), &records, now)?;
+        let next = self.judge(block.bytes().to_vec(), &payload.records, now)?;
         let next = next.ok_or(SealError::Refused(Refused::Fork(block.header().height)))?;
         self.check_own(&block, &next.records, rng)?;
         Ok(self.enter_block(*next, true, None, rng)?)

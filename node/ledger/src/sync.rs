@@ -14,6 +14,7 @@
 
 pub mod message;
 mod peer;
+mod serve;
 
 use std::collections::BTreeMap;
 
@@ -23,13 +24,12 @@ use flowlore_common::time::Micros;
 use rand_core::CryptoRngCore;
 
 use crate::admit::{Fault, Refused};
-use crate::ledger::{Accepted, Admission, Head, Ledger, RosterRefused, Want};
+use crate::ledger::{Accepted, Admission, Head, Ledger, RosterRefused};
 use crate::limits::{
     PEERS_MAX, SYNC_ANSWER_US_MAX, SYNC_COMPARE_US, SYNC_FEEDS_MAX, SYNC_FORKS_MAX, SYNC_HEADS_MAX,
-    SYNC_PAGE_BYTES_MAX, SYNC_WAITING_BYTES_MAX, SYNC_WANTS_MAX,
+    SYNC_WAITING_BYTES_MAX, SYNC_WANTS_MAX,
 };
 use crate::roster::RosterError;
-use crate::store::StoreError;
 use crate::store::row::ForkProof;
 use message::{Message, State};
 use peer::{Asked, Peer, Waiting};
@@ -499,59 +499,8 @@ impl Sync {
     }
 }
 
-impl Step<'_> {
-    fn send(&mut self, id: PeerId, message: Message) {
-        self.effects.push(Effect::Send(id, message));
-    }
-
-    fn serve_roster(&mut self, id: PeerId, from: u32) -> Outcome {
-        let page = self.ledger.documents_from(from, SYNC_PAGE_BYTES_MAX).map_err(storage)?;
-        self.send(id, Message::Roster(page));
-        Ok(())
-    }
-
-    /// One page: the first ranges, as far as it goes. The receiver asks again for the rest.
-    fn serve_blocks(&mut self, id: PeerId, wants: &[Want]) -> Outcome {
-        if wants.len() > SYNC_WANTS_MAX {
-            return Err(Broken::Unasked("wishes"));
-        }
-        let mut page: Vec<Vec<u8>> = Vec::new();
-        let mut left = SYNC_PAGE_BYTES_MAX;
-        for want in wants {
-            let blocks = self.ledger.blocks_after(*want, left).map_err(storage)?;
-            let bytes: usize = blocks.iter().map(Vec::len).sum();
-            if bytes > left && !page.is_empty() {
-                break;
-            }
-            left = left.saturating_sub(bytes);
-            page.extend(blocks);
-            if left == 0 {
-                break;
-            }
-        }
-        self.send(id, Message::Blocks(page));
-        Ok(())
-    }
-
-    fn serve_records(&mut self, id: PeerId, tokens: &[flowlore_common::ids::Token]) -> Outcome {
-        if tokens.len() > flowlore_common::limits::BLOCK_ITEMS_MAX {
-            return Err(Broken::Unasked("wishes"));
-        }
-        let mut records = Vec::with_capacity(tokens.len());
-        for token in tokens {
-            records.extend(self.ledger.record(token).map_err(storage)?);
-        }
-        self.send(id, Message::Records(records));
-        Ok(())
-    }
-}
-
 fn is_late(since: Micros, now: Micros) -> bool {
     now.0.saturating_sub(since.0) > SYNC_ANSWER_US_MAX
-}
-
-fn storage(error: StoreError) -> Broken {
-    Broken::Storage(error.to_string())
 }
 
 /// What we hold, as a whole.

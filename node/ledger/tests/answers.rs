@@ -1,6 +1,8 @@
 //! Goal: an answer says what the labels say, by the rules of `answer::verdict` and `answer::level`.
 //! Method: a federation of some groups, a few labels, the expected level.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod world;
 
 use flowlore_common::answer::{Class, Contacted, Level, Trend, Voices};

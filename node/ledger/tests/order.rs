@@ -2,6 +2,8 @@
 //! Method: a small set of objects with a replacement, a retraction, a void item, a late record, a
 //! late roster document, a new incarnation, a refresh and an unknown kind; every permutation.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod world;
 
 use flowlore_common::block::PayloadKind;

@@ -1,6 +1,8 @@
 //! Goal: no byte of a format changes unnoticed. Method: the vectors of proto/PROTOCOL.md, and those
 //! that were derived from FLP1's text by an independent program.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use flowlore_common::block::{Draft, Feed, PayloadKind};
 use flowlore_common::destination::{Host, Input};
 use flowlore_common::ids::{BlockId, FederationId, OrgId, RosterHash, ShareGroup};

@@ -58,7 +58,8 @@ pub(super) fn judge(words: &Words<'_>, contacted: Contacted) -> Judged {
         malicious.iter().copied().filter(|voice| voice.by_person || !needs_people).collect();
     let vouching: Vec<_> = benign.iter().copied().filter(|voice| voice.by_person).collect();
     let harmful: Vec<_> = malicious.iter().chain(&suspicious).copied().collect();
-    let disputed = !harmful.is_empty() && !(benign.is_empty() && unknown.is_empty());
+    let is_vouched = !benign.is_empty() || !unknown.is_empty();
+    let disputed = !harmful.is_empty() && is_vouched;
     let (verdict, support, needed) = if group_count(&decisive) >= threshold {
         (Verdict::Malicious, decisive, threshold)
     } else if !harmful.is_empty() {

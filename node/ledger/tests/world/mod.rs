@@ -1,6 +1,7 @@
 //! A small federation to test with: orgs with keys, a roster of them all, and labels about names.
 //! `Y` is made from the name instead of by evaluators: the ledger never sees how it came to be.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(
     dead_code,
     unreachable_pub,
