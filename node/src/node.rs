@@ -16,7 +16,7 @@ use flowlore_common::time::{Hour, SECONDS_PER_HOUR};
 use flowlore_ledger::sync::Event;
 use flowlore_veil::keys::{KeyShare, PublicKeyPackage};
 use rand_core::RngCore as _;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tonic::Status;
 
 use crate::admission::{Admission, Dealt};
@@ -79,6 +79,8 @@ pub struct Node {
     pub publish: Notify,
     /// One publication at a time, so that nothing is sealed twice.
     pub publishing: tokio::sync::Mutex<()>,
+    /// Set when the node is to stop: whatever would stay open for ever ends then.
+    pub stopping: watch::Sender<bool>,
     /// When the process began to serve.
     pub started: Instant,
     outbox: Mutex<Outbox>,
@@ -138,6 +140,7 @@ impl Node {
             hub: Hub::default(),
             publish: Notify::new(),
             publishing: tokio::sync::Mutex::default(),
+            stopping: watch::Sender::new(false),
             started: Instant::now(),
             _lock: lock,
         }))
@@ -153,6 +156,12 @@ impl Node {
     pub fn holds_share(&self, package: &PublicKeyPackage) -> bool {
         let share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
         share.as_ref().is_some_and(|share| package.holds(share))
+    }
+
+    /// Ends when the node is to stop.
+    pub async fn stopped(&self) {
+        // A sender that is gone means the same.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     /// The current hour.

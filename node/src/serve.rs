@@ -10,7 +10,6 @@ use flowlore_proto::v1::flow_service_server::FlowServiceServer;
 use flowlore_proto::v1::label_service_server::LabelServiceServer;
 use flowlore_proto::v1::peer_service_server::PeerServiceServer;
 use flowlore_proto::v1::reputation_service_server::ReputationServiceServer;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::transport::Server;
@@ -38,7 +37,7 @@ pub struct Serving {
     pub peer_address: SocketAddr,
     /// Where clients connect.
     pub local_address: String,
-    stop: watch::Sender<bool>,
+    node: Arc<Node>,
     servers: JoinSet<Result<()>>,
     workers: JoinSet<()>,
 }
@@ -63,14 +62,13 @@ pub async fn start(node: Arc<Node>) -> Result<Serving> {
     let peer_port = PeerPort::bind(node.config.peer_listen).await?;
     let local_port = LocalPort::bind(&node.config.local).await?;
     let (peer_address, local_address) = (peer_port.address()?, local_port.shown());
-    let (stop, stopped) = watch::channel(false);
     let mut servers = JoinSet::new();
-    servers.spawn(serve_peers(node.clone(), peer_port, stopped.clone()));
-    servers.spawn(serve_clients(node.clone(), local_port, stopped));
+    servers.spawn(serve_peers(node.clone(), peer_port));
+    servers.spawn(serve_clients(node.clone(), local_port));
     let mut workers = JoinSet::new();
     workers.spawn(dialler::run(node.clone()));
-    workers.spawn(publisher::run(node));
-    Ok(Serving { peer_address, local_address, stop, servers, workers })
+    workers.spawn(publisher::run(node.clone()));
+    Ok(Serving { peer_address, local_address, node, servers, workers })
 }
 
 impl Serving {
@@ -84,7 +82,7 @@ impl Serving {
             ended = self.servers.join_next() => ended,
         };
         self.workers.shutdown().await;
-        let _ = self.stop.send(true);
+        self.node.stopping.send_replace(true);
         let drain = async { while self.servers.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN_TIME_MAX, drain).await.is_err() {
             tracing::warn!("calls that did not end in time are cut off");
@@ -96,11 +94,7 @@ impl Serving {
     }
 }
 
-async fn serve_peers(
-    node: Arc<Node>,
-    port: PeerPort,
-    stopped: watch::Receiver<bool>,
-) -> Result<()> {
+async fn serve_peers(node: Arc<Node>, port: PeerPort) -> Result<()> {
     let admits: Admits = {
         let node = node.clone();
         Arc::new(move |key| {
@@ -109,19 +103,17 @@ async fn serve_peers(
         })
     };
     let incoming = port.accept(&node.identity, admits, node.meter.clone())?;
+    let stopped = until_stopped(node.clone());
     limited()
         .add_service(bounded!(PeerServiceServer, PeerHandler(node.clone())))
         .add_service(bounded!(EvaluatorServiceServer, EvaluatorHandler(node)))
-        .serve_with_incoming_shutdown(incoming, is_stopped(stopped))
+        .serve_with_incoming_shutdown(incoming, stopped)
         .await
         .context("the peers' port")
 }
 
-async fn serve_clients(
-    node: Arc<Node>,
-    port: LocalPort,
-    stopped: watch::Receiver<bool>,
-) -> Result<()> {
+async fn serve_clients(node: Arc<Node>, port: LocalPort) -> Result<()> {
+    let stopped = until_stopped(node.clone());
     let auth = Auth::new(node.org, node.keys.signing.public(), node.clock.clone());
     limited()
         .layer(auth)
@@ -129,7 +121,7 @@ async fn serve_clients(
         .add_service(bounded!(ReputationServiceServer, ReputationHandler(node.clone())))
         .add_service(bounded!(LabelServiceServer, LabelHandler(node.clone())))
         .add_service(bounded!(AdminServiceServer, AdminHandler(node)))
-        .serve_with_incoming_shutdown(port.accept(), is_stopped(stopped))
+        .serve_with_incoming_shutdown(port.accept(), stopped)
         .await
         .context("the local port")
 }
@@ -144,9 +136,8 @@ fn limited() -> Server {
         .max_concurrent_streams(STREAMS_MAX)
 }
 
-async fn is_stopped(mut stopped: watch::Receiver<bool>) {
-    // A sender that is gone means the same.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
+async fn until_stopped(node: Arc<Node>) {
+    node.stopped().await;
 }
 
 /// Ends at SIGTERM or Ctrl-C, or when standard input ends, if that is to count.

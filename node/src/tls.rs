@@ -75,6 +75,12 @@ impl Identity {
         Ok(Self { certificate: certificate.der().clone(), key })
     }
 
+    /// The certificate, which everybody may see.
+    #[must_use]
+    pub const fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
     /// For the listening side: who connects must show a key that `admits` lets in.
     ///
     /// # Errors

@@ -266,6 +266,8 @@ async fn alone(subjects: &Subjects, cluster: &mut Cluster, show: &mut Show) -> R
     if before.shared["day"] == after.shared["day"] {
         show.check("C alone gives the same shared bytes", &before.digest(), &after.digest());
     }
+    let new = cluster.lookup(2, "never-asked-before.example").await?;
+    show.check("C alone about a name it never asked", "not_asked", &new.state);
     show.step("C restarted, A and B down", "the same answer from its own store");
     Ok(())
 }

@@ -55,6 +55,7 @@ async fn run(
     let reason = tokio::select! {
         reason = receive(node, &connection, &mut incoming, &outgoing) => reason,
         () = connection.ended.notified() => "ended by this node".to_owned(),
+        () = node.stopped() => "this node stops".to_owned(),
     };
     step(node, Event::Disconnected(connection.id)).await;
     node.board.update(org, |peer| peer.sessions = peer.sessions.saturating_sub(1));

@@ -1,0 +1,261 @@
+//! Goal: a federation of three by hand, as people make it, and what happens when parts of it are missing. Method:
+//! three nodes of one process on loopback, ports from the system, calls through the local ports.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowlore_common::env::SystemClock;
+use flowlore_node::command::init;
+use flowlore_node::config::Config;
+use flowlore_node::folder::Folder;
+use flowlore_node::node::Node;
+use flowlore_node::rpc::client::Local;
+use flowlore_node::{joining, serve};
+use flowlore_proto::v1;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_stream::StreamExt as _;
+
+/// How long any one condition may take on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node that runs in this process.
+struct Running {
+    dir: PathBuf,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    async fn start(dir: &Path) -> Self {
+        let folder = Folder::open(dir).unwrap();
+        let config = Config::load(&folder).unwrap();
+        if joining::is_joining(&folder).unwrap() {
+            joining::join(&folder, &config).await.unwrap();
+        }
+        let node = Node::open(folder, config, Arc::new(SystemClock)).unwrap();
+        let serving = serve::start(node).await.unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let ended = tokio::spawn(serving.until(async {
+            let _ = stopped.await;
+        }));
+        Self { dir: dir.to_owned(), stop, ended }
+    }
+
+    /// Stops it, and waits until its folder is free for the next.
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.ended.await.unwrap().unwrap();
+        let folder = Folder::open(&self.dir).unwrap();
+        let free = async {
+            while folder.lock().is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, free).await.expect("the folder is let go of");
+    }
+
+    async fn local(&self) -> Local {
+        Local::connect(&self.dir).await.unwrap()
+    }
+
+    async fn status(&self) -> v1::StatusResponse {
+        let status = self.local().await.admin.status(v1::StatusRequest {}).await;
+        status.unwrap().into_inner()
+    }
+
+    async fn lookup(&self, destinations: &[&str]) -> Vec<v1::Answer> {
+        let destinations = destinations.iter().map(ToString::to_string).collect();
+        let request = v1::LookupRequest { destinations };
+        let answers = self.local().await.reputation.lookup(request).await.unwrap();
+        answers.into_inner().map(Result::unwrap).collect().await
+    }
+
+    async fn put(&self, destination: &str, verdict: v1::Verdict) -> v1::PutLabelResponse {
+        let request = v1::PutLabelRequest {
+            destination: destination.to_owned(),
+            verdict: verdict.into(),
+            ..v1::PutLabelRequest::default()
+        };
+        self.local().await.labels.put(request).await.unwrap().into_inner()
+    }
+
+    /// Waits until the status is as wanted.
+    async fn until(&self, what: &str, holds: impl Fn(&v1::StatusResponse) -> bool) {
+        let wait = async {
+            while !holds(&self.status().await) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never: {what}"));
+    }
+}
+
+/// A node's folder with ports of its own.
+fn make(root: &Path, name: &str) -> PathBuf {
+    let dir = root.join(name);
+    init::create(&dir, name).unwrap();
+    let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let path = dir.join("flowlore.toml");
+    let mut table: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+    let peer = port();
+    table["local"]["listen"] = port().into();
+    table["peer"]["listen"] = peer.clone().into();
+    table["peer"]["advertise"] = peer.into();
+    std::fs::write(&path, toml::to_string(&table).unwrap()).unwrap();
+    dir
+}
+
+/// Invites, asks, approves.
+async fn join(governor: &Running, dir: &Path, name: &str, endorsers: &[&str]) -> Running {
+    let mut local = governor.local().await;
+    let line = local.admin.invite(v1::InviteRequest {}).await.unwrap().into_inner().line;
+    joining::ask(&Folder::open(dir).unwrap(), &line).unwrap();
+    let joining = tokio::spawn({
+        let dir = dir.to_owned();
+        async move { Running::start(&dir).await }
+    });
+    governor.until("asks", |status| status.applicants.iter().any(|who| who.name == name)).await;
+    let endorsers = endorsers.iter().map(ToString::to_string).collect();
+    let request = v1::ApproveRequest { applicant: name.to_owned(), endorsers };
+    local.admin.approve(request).await.unwrap();
+    joining.await.unwrap()
+}
+
+async fn three(root: &Path) -> (Running, Running, Running) {
+    let [a, b, c] = ["A", "B", "C"].map(|name| make(root, name));
+    init::refound(&a, "Test", true, 0).unwrap();
+    let a = Running::start(&a).await;
+    let b = join(&a, &b, "B", &[]).await;
+    let c = join(&a, &c, "C", &["B"]).await;
+    let keygen = v1::KeygenRequest { threshold: 2, evaluators: 3 };
+    a.local().await.admin.keygen(keygen).await.unwrap();
+    for node in [&a, &b, &c] {
+        let has_share = |status: &v1::StatusResponse| {
+            status.keys.as_ref().is_some_and(|keys| keys.share_here && keys.threshold == 2)
+        };
+        node.until("holds its share", has_share).await;
+    }
+    (a, b, c)
+}
+
+/// Waits until `to` holds what `from` holds.
+async fn replicated(from: &Running, to: &Running) {
+    let digest = |status: &v1::StatusResponse| status.store.clone().unwrap().objects_digest;
+    let wanted = digest(&from.status().await);
+    to.until("holds the same objects", |status| digest(status) == wanted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_travel_open_shared_answers_and_survive_absence() {
+    let root = tempfile::tempdir().unwrap();
+    let (a, b, c) = three(root.path()).await;
+    assert!(!a.dir.join("keys/dealt").exists(), "the dealer erased what was taken");
+
+    // One org's word, read by another; a batch with every kind of question, in any order of arrival.
+    let put = a.put("evil.example:443", v1::Verdict::Malicious).await;
+    assert_eq!(put.status(), v1::LabelStatus::Sealed);
+    assert_eq!(put.block_id.len(), 32);
+    replicated(&a, &b).await;
+    replicated(&a, &c).await;
+    let asked = ["evil.example", "quiet.example", "10.1.2.3", "no such thing!", "printer"];
+    let mut answers = b.lookup(&asked).await;
+    answers.sort_by_key(|answer| answer.index);
+    let states: Vec<_> = answers.iter().map(v1::Answer::state).collect();
+    use v1::AnswerState as State;
+    let wanted = [State::Answered, State::Unseen, State::Private, State::Invalid, State::Private];
+    assert_eq!(states, wanted);
+    let json: serde_json::Value = serde_json::from_slice(&answers[0].shared_json).unwrap();
+    assert_eq!(json["host"]["tally"]["malicious"]["by_people"], 1);
+    assert_eq!(json["host"]["verdict"], "suspicious", "one group is not enough for malicious");
+    assert!(answers[3].problem.is_some());
+
+    // All members give the same shared bytes.
+    let at_c = c.lookup(&["evil.example"]).await;
+    assert_eq!(at_c[0].shared_json, answers[0].shared_json);
+
+    // Three groups: the verdict.
+    b.put("evil.example", v1::Verdict::Malicious).await;
+    c.put("evil.example", v1::Verdict::Malicious).await;
+    replicated(&b, &a).await;
+    replicated(&c, &a).await;
+    let json = a.lookup(&["evil.example"]).await.remove(0).shared_json;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["host"]["verdict"], "malicious");
+
+    // A and B away, C restarted: what it knows it still answers; what it never asked it cannot ask.
+    replicated(&a, &c).await;
+    let before = c.lookup(&["evil.example"]).await.remove(0);
+    let dir = c.dir.clone();
+    for node in [a, b, c] {
+        node.stop().await;
+    }
+    let c = Running::start(&dir).await;
+    let after = c.lookup(&["evil.example", "never-asked.example"]).await;
+    assert_eq!(after[0].shared_json, before.shared_json);
+    assert_eq!(after[1].state(), State::NotAsked);
+    assert_eq!((after[1].evaluators_up, after[1].evaluators_needed), (1, 2));
+    // A label about a new name waits, on disk.
+    let put = c.put("new.example", v1::Verdict::Malicious).await;
+    assert_eq!(put.status(), v1::LabelStatus::Waiting);
+    c.stop().await;
+    let c = Running::start(&dir).await;
+    assert_eq!(c.status().await.names.unwrap().waiting, 1);
+    c.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_alone_labels_retracts_and_keeps_its_own_to_itself() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = make(root.path(), "Alone");
+    init::refound(&dir, "Alone", true, 0).unwrap();
+    let path = dir.join("flowlore.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("own_zones = []", "own_zones = [\"acme.example\"]");
+    std::fs::write(&path, text).unwrap();
+    let node = Running::start(&dir).await;
+    let keys = node.status().await.keys.unwrap();
+    assert_eq!((keys.threshold, keys.evaluators), (1, 1));
+    assert!(keys.origin.contains("single"), "{}", keys.origin);
+
+    node.put("evil.example", v1::Verdict::Malicious).await;
+    let mut local = node.local().await;
+    let own = v1::PutLabelRequest {
+        destination: "mail.acme.example".to_owned(),
+        verdict: v1::Verdict::Malicious.into(),
+        ..v1::PutLabelRequest::default()
+    };
+    let refused = local.labels.put(own).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
+    assert_eq!(node.lookup(&["mail.acme.example"]).await[0].state(), v1::AnswerState::Private);
+
+    // Changing one's mind withdraws what was said before.
+    node.put("evil.example", v1::Verdict::Benign).await;
+    let json = node.lookup(&["evil.example"]).await.remove(0).shared_json;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["host"]["tally"]["benign"]["orgs"], 1);
+    assert_eq!(json["host"]["tally"].get("malicious"), None, "{json}");
+    let retract = v1::RetractLabelRequest { destination: "evil.example".to_owned() };
+    assert_eq!(local.labels.retract(retract.clone()).await.unwrap().into_inner().retracted, 1);
+    let again = local.labels.retract(retract).await.unwrap_err();
+    assert_eq!(again.code(), tonic::Code::NotFound);
+    assert_eq!(node.lookup(&["evil.example"]).await[0].state(), v1::AnswerState::Unseen);
+
+    // No destination's name is readable in the node's folder.
+    node.stop().await;
+    let mut folders = vec![dir];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = std::fs::read(&path).unwrap();
+                let found = bytes.windows(12).any(|window| window == b"evil.example");
+                assert!(!found, "{} holds the name", path.display());
+            }
+        }
+    }
+}
