@@ -47,6 +47,9 @@ pub const SYNC_ANSWER_US_MAX: i64 = 30_000_000;
 /// How often both sides compare their digests, microseconds: a minute. What a lost or refused
 /// message left undone is found then; it costs some 40 bytes.
 pub const SYNC_COMPARE_US: i64 = 60_000_000;
+/// How often a peer is told all that we hold between two comparisons: forks that are found one
+/// below the other need some; a peer that asks for it without end gets no more.
+pub const SYNC_TELLS_MAX: u32 = 64;
 /// Blocks that wait for their token records at one time, per peer: what one page holds at most.
 pub const SYNC_WAITING_BYTES_MAX: usize = SYNC_PAGE_BYTES_MAX + BLOCK_BYTES_MAX;
 

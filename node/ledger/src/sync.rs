@@ -27,7 +27,7 @@ use crate::admit::{Fault, Refused};
 use crate::ledger::{Accepted, Admission, Head, Ledger, RosterRefused};
 use crate::limits::{
     PEERS_MAX, SYNC_ANSWER_US_MAX, SYNC_COMPARE_US, SYNC_FEEDS_MAX, SYNC_FORKS_MAX, SYNC_HEADS_MAX,
-    SYNC_WAITING_BYTES_MAX, SYNC_WANTS_MAX,
+    SYNC_TELLS_MAX, SYNC_WAITING_BYTES_MAX, SYNC_WANTS_MAX,
 };
 use crate::roster::RosterError;
 use crate::store::row::ForkProof;
@@ -214,9 +214,11 @@ impl Sync {
     fn state(&mut self, step: &mut Step<'_>, id: PeerId, theirs: &State) -> Outcome {
         let peer = self.peer(id)?;
         peer.roster_version = theirs.roster_version;
-        if theirs.objects_digest == step.ledger.objects_digest() {
+        let is_equal = theirs.objects_digest == step.ledger.objects_digest();
+        if is_equal || peer.told >= SYNC_TELLS_MAX {
             return Ok(());
         }
+        peer.told += 1;
         let proofs: Vec<_> = step.ledger.forks().copied().collect();
         for page in proofs.chunks(SYNC_FORKS_MAX) {
             step.send(id, Message::Forks(page.to_vec()));
@@ -286,6 +288,7 @@ impl Sync {
     fn heads(&mut self, id: PeerId, heads: &[Head]) -> Outcome {
         let peer = self.peer(id)?;
         peer.heads.extend(heads.iter().map(|head| (head.feed, *head)));
+        peer.open.extend(heads.iter().map(|head| head.feed));
         let is_bounded = heads.len() <= SYNC_HEADS_MAX && peer.heads.len() <= SYNC_FEEDS_MAX;
         if is_bounded { Ok(()) } else { Err(Broken::Unasked("feed heads")) }
     }
@@ -298,8 +301,8 @@ impl Sync {
             return Err(Broken::Unasked("blocks"));
         }
         if blocks.is_empty() {
-            // It promised more than it has, or lost it since: its heads are not believed again.
-            peer.heads.clear();
+            // It promised more than it has, or lost it since: not believed until it says so again.
+            peer.open.clear();
             self.asked_feeds.retain(|_, asked| *asked != id);
             return Ok(());
         }
@@ -322,8 +325,20 @@ impl Sync {
         self.work_off(step, id)
     }
 
-    /// Admits the blocks that a peer sent, until one needs records.
+    /// Admits the blocks that a peer sent, until one needs records. What entered is told once.
     fn work_off(&mut self, step: &mut Step<'_>, id: PeerId) -> Outcome {
+        let mut entered = Vec::new();
+        let outcome = self.admit_waiting(step, id, &mut entered);
+        self.accepted(step, entered, Some(id));
+        outcome
+    }
+
+    fn admit_waiting(
+        &mut self,
+        step: &mut Step<'_>,
+        id: PeerId,
+        entered: &mut Vec<Accepted>,
+    ) -> Outcome {
         while let Some(mut waiting) = self.peer(id)?.waiting.pop_front() {
             let hour = step.now.hour();
             let records = std::mem::take(&mut waiting.records);
@@ -332,7 +347,7 @@ impl Sync {
                 Ok(Admission::AlreadyHere) => {}
                 Ok(Admission::Accepted(accepted)) => {
                     self.peer(id)?.has_helped = true;
-                    self.accepted(step, accepted, Some(id));
+                    entered.extend(accepted);
                 }
                 Err(Refused::RecordsMissing(tokens)) if !had_records => {
                     step.send(id, Message::WantRecords(tokens));
@@ -347,7 +362,7 @@ impl Sync {
         let peer = self.peers.get_mut(&id).ok_or(Broken::Order)?;
         if !peer.has_helped {
             // Nothing new in a whole page: asking on would never end.
-            peer.heads.retain(|feed, _| self.asked_feeds.get(feed) != Some(&id));
+            peer.open.retain(|feed| self.asked_feeds.get(feed) != Some(&id));
         }
         self.asked_feeds.retain(|_, asked| *asked != id);
         Ok(())
@@ -383,11 +398,12 @@ impl Sync {
             _ => {}
         }
         peer.waiting.retain(|other| other.header().map(|header| header.feed) != feed);
-        peer.heads.retain(|other, _| Some(*other) != feed);
+        peer.open.retain(|other| Some(*other) != feed);
         if let Some(header) = header.filter(|_| refused == Refused::Prev) {
             // Its feed parted from ours before: the block that this one names is asked for next.
             let (feed, next, block) = (header.feed, header.height, header.prev);
             peer.heads.insert(feed, Head { feed, next, block });
+            peer.open.insert(feed);
             peer.has_helped = true;
         }
         Ok(())
@@ -454,6 +470,9 @@ impl Sync {
         let due = |peer: &Peer| step.now.0.saturating_sub(peer.compared.0) >= SYNC_COMPARE_US;
         if self.peers.values().any(due) {
             self.tell_state(step, None);
+            for peer in self.peers.values_mut() {
+                peer.told = 0;
+            }
         }
         self.ask_all(step);
     }
@@ -471,8 +490,9 @@ impl Sync {
                 step.effects.push(Effect::Send(*id, want));
                 continue;
             }
-            let heads: Vec<_> = peer.heads.values().copied().collect();
-            let mut wants = step.ledger.wants(&heads);
+            let heads = peer.open.iter().filter_map(|feed| peer.heads.get(feed)).copied();
+            let mut wants = step.ledger.wants(&heads.collect::<Vec<_>>());
+            peer.open = wants.iter().map(|want| want.feed).collect();
             wants.retain(|want| !self.asked_feeds.contains_key(&want.feed));
             wants.truncate(SYNC_WANTS_MAX);
             if wants.is_empty() {

@@ -351,7 +351,7 @@ fn records_come_with_their_block_or_are_asked_for() {
         admit_bytes(world, &mut ledger, block.clone(), records)
     };
     assert_eq!(try_with(&mut world, vec![]), Err(Refused::RecordsMissing(vec![token])));
-    let both = vec![label.record.clone(), other.record.clone()];
+    let both = vec![label.record.clone(), other.record];
     assert_eq!(try_with(&mut world, both), Err(Refused::RecordUnasked));
     let mut damaged = label.record.clone();
     damaged[10] ^= 1;

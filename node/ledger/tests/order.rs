@@ -25,8 +25,8 @@ const NAME: &str = "evil.example";
 #[derive(Clone)]
 enum Object {
     Block(Vec<u8>),
-    Roster(Document),
-    Fork(ForkProof),
+    Roster(Box<Document>),
+    Fork(Box<ForkProof>),
 }
 
 /// Records by token, as a peer would look them up.
@@ -59,7 +59,7 @@ fn objects(world: &mut World) -> (Vec<Object>, Records) {
     let change = Change::Endpoints(a.id, vec!["a.example:7071".to_owned()]);
     let document = world.document(&ledger, vec![change], NOW);
     ledger.apply_roster(&document, NOW, rng).unwrap();
-    objects.push(Object::Roster(document));
+    objects.push(Object::Roster(Box::new(document)));
     // B: flags in a later incarnation than the one that it contacted in, and an unknown kind.
     let (word, seen) =
         (flagged(world, 1, 70), world.label(1, NAME, Purpose::Contacted, &sighting()));
@@ -185,7 +185,7 @@ fn a_fork_gives_one_answer_in_every_order() {
         .iter()
         .map(|block| Object::Block(block.bytes().to_vec()))
         .collect();
-    objects.push(Object::Fork(proof));
+    objects.push(Object::Fork(Box::new(proof)));
     let mut order: Vec<&Object> = objects.iter().collect();
     let expected = outcome(&deliver(&world, &order, &records));
     let answer: serde_json::Value = serde_json::from_str(&expected.2).unwrap();
@@ -218,7 +218,7 @@ fn a_rekey_and_an_expulsion_cut_alike_in_every_order() {
         let objects = [
             Object::Block(one.bytes().to_vec()),
             Object::Block(two.bytes().to_vec()),
-            Object::Roster(document),
+            Object::Roster(Box::new(document)),
         ];
         let mut order: Vec<&Object> = objects.iter().collect();
         let expected = outcome(&deliver(&world, &order, &records));

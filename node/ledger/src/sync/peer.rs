@@ -1,6 +1,6 @@
 //! What is remembered of one connection.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use flowlore_common::block::{Feed, Header, SignedHeader};
 use flowlore_common::time::Micros;
@@ -28,6 +28,10 @@ pub(super) struct Peer {
     pub(super) roster_version: u32,
     /// The feeds that it says to hold.
     pub(super) heads: BTreeMap<Feed, Head>,
+    /// Feeds of which it may hold more than we do, and was not asked in vain.
+    pub(super) open: BTreeSet<Feed>,
+    /// How often it was told all that we hold since both sides last compared.
+    pub(super) told: u32,
     /// What it was asked for, and when.
     pub(super) asked: Option<(Asked, Micros)>,
     /// A block of its last page was new to us.
@@ -44,6 +48,8 @@ impl Peer {
             compared: now,
             roster_version: 0,
             heads: BTreeMap::new(),
+            open: BTreeSet::new(),
+            told: 0,
             asked: None,
             has_helped: false,
             waiting: VecDeque::new(),
