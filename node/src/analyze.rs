@@ -244,11 +244,11 @@ fn input_file(file: FileRead) -> InputFile {
     }
 }
 
-/// The command.
+/// The command: writes the report to `out`, which is a terminal or not.
 ///
 /// # Errors
 /// When a path, the asset file, the history or the time zone cannot be used.
-pub fn run(args: AnalyzeArgs, terminal: bool) -> anyhow::Result<(String, ExitCode)> {
+pub fn run(args: AnalyzeArgs, terminal: bool, out: &mut dyn io::Write) -> anyhow::Result<ExitCode> {
     let (Format::Auto | Format::Zeek) = args.format;
     let begun = SystemClock.now();
     let zone = TimeZone::get(&args.tz)
@@ -271,22 +271,27 @@ pub fn run(args: AnalyzeArgs, terminal: bool) -> anyhow::Result<(String, ExitCod
     let failed =
         args.fail_on.is_some_and(|least| gravest >= Some(least)) || (args.fail_on_coverage && poor);
     let code = if failed { ExitCode::from(FAILED_ON) } else { ExitCode::SUCCESS };
-    let text = match args.output {
-        Output::Json => report.to_json() + "\n",
-        Output::Ndjson => report.to_ndjson(),
+    let written = match args.output {
+        Output::Json => report.write_json(out),
+        Output::Ndjson => report.write_ndjson(out),
         Output::Text => {
             let elapsed = SystemClock.now().0.saturating_sub(begun.0) / 1000;
             let names = args.paths.iter().map(|path| path.to_string_lossy());
-            report.to_text(&TextOptions {
+            let text = report.to_text(&TextOptions {
                 colour: terminal,
                 input: &names.collect::<Vec<_>>().join(" "),
                 elapsed_ms: u64::try_from(elapsed).ok(),
                 offset_s: &|at: Micros| offset_s(&zone, at),
                 zone: &args.tz,
-            })
+            });
+            out.write_all(text.as_bytes())
         }
     };
-    Ok((text, code))
+    match written.and_then(|()| out.flush()) {
+        // Whoever reads has read enough: `| head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(code),
+        other => other.map(|()| code).context("output"),
+    }
 }
 
 fn offset_s(zone: &TimeZone, at: Micros) -> i32 {

@@ -9,7 +9,10 @@
 //! transport and first day; 16 where two would be equal. With a history the first day is the one
 //! remembered, so an id lasts while its matter goes on, whatever batches the logs come in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use flowlore_common::{
     label::{Behaviour, Direction, Severity},
@@ -82,8 +85,8 @@ impl Context<'_> {
 }
 
 /// A judged hit of a candidate.
-struct Case<'a> {
-    candidate: &'a Candidate,
+struct Case {
+    candidate: Arc<Candidate>,
     judged: Judged,
     alone: bool,
 }
@@ -99,7 +102,7 @@ struct Key {
 }
 
 impl Key {
-    fn of(case: &Case<'_>) -> Self {
+    fn of(case: &Case) -> Self {
         let Candidate { source, ref destination, port, transport, .. } = *case.candidate;
         let behaviour = case.judged.hit.behaviour;
         Self { behaviour, source, place: place(destination), port, transport }
@@ -136,15 +139,15 @@ pub(crate) struct Found {
     pub(crate) matters: Vec<(String, Day)>,
 }
 
-/// Judges candidates and puts together what belongs together.
-pub(crate) fn find(context: &Context<'_>) -> Found {
+/// Judges candidates and puts together what belongs together. Takes them, so that those of which
+/// nothing comes make room at once.
+pub(crate) fn find(context: &Context<'_>, candidates: Vec<Arc<Candidate>>) -> Found {
     let external = context.part.inside.is_empty();
-    let candidates = context.part.candidates.iter();
-    let scored = candidates.filter(|one| external || one.direction != Direction::External);
-    let mut cases: BTreeMap<Key, Vec<Case<'_>>> = BTreeMap::new();
+    let mut cases: BTreeMap<Key, Vec<Case>> = BTreeMap::new();
     let mut scratch = Scratch::default();
-    for candidate in scored {
-        for case in judge(context, candidate, &mut scratch) {
+    let scored = candidates.into_iter();
+    for candidate in scored.filter(|one| external || one.direction != Direction::External) {
+        for case in judge(context, &candidate, &mut scratch) {
             cases.entry(Key::of(&case)).or_default().push(case);
         }
     }
@@ -163,11 +166,7 @@ fn by_gravity(a: &Finding, b: &Finding) -> std::cmp::Ordering {
     (b.severity, b.confidence, b.last, &a.id).cmp(&(a.severity, a.confidence, a.last, &b.id))
 }
 
-fn judge<'a>(
-    context: &Context<'_>,
-    candidate: &'a Candidate,
-    scratch: &mut Scratch,
-) -> Vec<Case<'a>> {
+fn judge(context: &Context<'_>, candidate: &Arc<Candidate>, scratch: &mut Scratch) -> Vec<Case> {
     let around = context.around(candidate);
     if Rarity::of(&around) == Rarity::Common {
         return Vec::new(); // the severity table ends at info for these; most candidates end here
@@ -192,20 +191,20 @@ fn judge<'a>(
     let judged = hits.map(|hit| severity::judge(hit, &group, &around));
     // Info means that there is nothing to report.
     let kept = judged.filter(|judged| judged.severity > Severity::Info);
-    kept.map(|judged| Case { candidate, judged, alone }).collect()
+    kept.map(|judged| Case { candidate: Arc::clone(candidate), judged, alone }).collect()
 }
 
 /// One finding of all the names of a site that do the same. The gravest speaks; sums are of all.
-fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case<'_>>) -> Drafted {
+fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>) -> Drafted {
     cases.sort_by(|a, b| {
-        let rank = |case: &Case<'_>| (case.judged.severity, case.judged.threat_milli);
-        let flows = |case: &Case<'_>| case.candidate.totals.flows;
+        let rank = |case: &Case| (case.judged.severity, case.judged.threat_milli);
+        let flows = |case: &Case| case.candidate.totals.flows;
         (rank(b), flows(b)).cmp(&(rank(a), flows(a))).then_with(|| {
-            let rest = |case: &Case<'_>| (case.candidate.grouping, case.candidate.direction);
+            let rest = |case: &Case| (case.candidate.grouping, case.candidate.direction);
             (&a.candidate.destination, rest(a)).cmp(&(&b.candidate.destination, rest(b)))
         })
     });
-    let all = || cases.iter().map(|case| case.candidate);
+    let all = || cases.iter().map(|case| &*case.candidate);
     let sum = |value: fn(&Candidate) -> u64| all().map(value).fold(0, u64::saturating_add);
     let first_us = all().map(|one| one.totals.first_us).min().unwrap_or_default();
     let last_us = all().map(|one| one.totals.last_us).max().unwrap_or_default();

@@ -113,8 +113,7 @@ pub struct Seen {
 
 impl Seen {
     fn merge(&mut self, other: Self) {
-        let least = |a: Option<i64>, b: Option<i64>| a.into_iter().chain(b).min();
-        self.first_us = least(self.first_us, other.first_us);
+        self.first_us = self.first_us.into_iter().chain(other.first_us).min();
         self.last_start_us = self.last_start_us.max(other.last_start_us);
         self.last_us = self.last_us.max(other.last_us);
         self.logs.merge(other.logs);

@@ -1,6 +1,7 @@
 //! Goal: the report says what the logs say, whatever order, pieces, threads or memory they come in.
 //! Method: small logs of our own, written here, read by the sources and settled as the product does.
 //! Names and addresses are those set aside for documentation.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     fmt::Write as _,

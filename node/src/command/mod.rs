@@ -3,10 +3,11 @@
 mod demo;
 mod federation;
 pub mod init;
+mod publish;
 mod run;
 mod vectors;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ enum Command {
     Federation(federation::Args),
     /// Analyze logs and print what is in them; nothing is published.
     Analyze(analyze::AnalyzeArgs),
+    /// Show what would leave the node of some logs.
+    Publish(publish::Args),
     /// Print the byte vectors of proto/PROTOCOL.md's signed formats.
     Vectors,
     /// Write deterministic sample logs with an answer key.
@@ -48,6 +51,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Federation(args) => federation::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Publish(args) => publish::run(&args),
         Command::Vectors => vectors::run(),
         Command::Analyze(args) => print_analysis(args),
         Command::Synth(args) => print_synth(&args),
@@ -62,9 +66,9 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 fn print_analysis(args: analyze::AnalyzeArgs) -> Result<ExitCode> {
-    let (text, code) = analyze::run(args, std::io::stdout().is_terminal())?;
-    std::io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(code)
+    let stdout = std::io::stdout();
+    let terminal = stdout.is_terminal();
+    analyze::run(args, terminal, &mut std::io::BufWriter::new(stdout.lock()))
 }
 
 fn print_synth(args: &synth::SynthArgs) -> Result<ExitCode> {

@@ -1,6 +1,9 @@
 //! The whole answer: what was read, how well it shows the traffic, what was found, who talked to whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use flowlore_common::{
     label::{Behaviour, Category, Severity},
@@ -65,7 +68,9 @@ impl Analysis {
             weak_evidence: coverage.one_sided_permille > WEAK_PERMILLE,
             ..settlement.surroundings()
         };
-        let found = incident::find(&Context { part: &part, options, around, first_us, last_us });
+        let candidates = std::mem::take(&mut part.candidates);
+        let context = Context { part: &part, options, around, first_us, last_us };
+        let found = incident::find(&context, candidates);
         let history =
             options.history.clone().map(|history| remember(history, &part, &found.matters));
         let gravest = found.incidents.first().map(|incident| incident.severity);
@@ -110,13 +115,26 @@ impl Report {
         serde_json::to_string(self).expect("a report has nothing that JSON cannot say")
     }
 
+    /// The JSON text with a line end, written as it is made: a large report need not be in memory
+    /// twice.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_json(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        out.write_all(b"\n")
+    }
+
     /// A finding a line, each a JSON object.
-    #[must_use]
-    pub fn to_ndjson(&self) -> String {
-        let line = |finding: &Finding| {
-            serde_json::to_string(finding).expect("a finding has nothing that JSON cannot say")
-        };
-        self.findings.iter().map(|finding| line(finding) + "\n").collect()
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_ndjson(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        for finding in &self.findings {
+            serde_json::to_writer(&mut *out, finding)?;
+            out.write_all(b"\n")?;
+        }
+        Ok(())
     }
 }
 
@@ -315,11 +333,11 @@ fn conversations(part: &mut Part) -> Conversations {
         total: part.conversations,
         listed: rows.len() as u64,
         rest: RestSums { flows, bytes_out, bytes_in, packets_out, packets_in },
-        list: rows.into_iter().map(conversation).collect(),
+        list: rows.iter().map(conversation).collect(),
     }
 }
 
-fn conversation(row: Row) -> Conversation {
+fn conversation(row: &Row) -> Conversation {
     let Sums { flows, bytes_out, bytes_in, packets_out, packets_in } = row.sums;
     Conversation {
         source: row.source.into(),

@@ -224,11 +224,11 @@ impl Bucket {
         if self.answers.is_empty() {
             return;
         }
-        for (flow, mark) in self.flows.iter().zip(&mut self.marks) {
-            if mark.name == NO_NAME {
-                if let Some(name) = self.answers.name(flow.orig, flow.resp, flow.start_us) {
-                    (mark.name, mark.named_by) = (name, NamedBy::Dns);
-                }
+        let unnamed =
+            self.flows.iter().zip(&mut self.marks).filter(|(_, mark)| mark.name == NO_NAME);
+        for (flow, mark) in unnamed {
+            if let Some(name) = self.answers.name(flow.orig, flow.resp, flow.start_us) {
+                (mark.name, mark.named_by) = (name, NamedBy::Dns);
             }
         }
     }

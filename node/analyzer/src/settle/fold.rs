@@ -1,5 +1,7 @@
 //! A named bucket to groups, and each group to counts, conversations and candidates.
 
+use std::sync::Arc;
+
 use flowlore_common::{
     label::Direction,
     time::{Day, Micros},
@@ -94,13 +96,13 @@ impl Fold {
             let key = |at: u32| key_of(bucket, at);
             let first = key(run[0].2);
             if run.iter().all(|entry| key(entry.2) == first) {
-                self.group(bucket, &first, run, around, part, scratch);
+                self.group((bucket, around), &first, run, part, scratch);
                 continue;
             }
             // Two keys met in one hash.
             run.sort_unstable_by_key(|entry| (key(entry.2), entry.1, entry.2));
             for run in run.chunk_by(|a, b| key(a.2) == key(b.2)) {
-                self.group(bucket, &key(run[0].2), run, around, part, scratch);
+                self.group((bucket, around), &key(run[0].2), run, part, scratch);
             }
         }
         self.order = order;
@@ -143,10 +145,9 @@ impl Fold {
 
     fn group(
         &mut self,
-        bucket: &Bucket,
+        (bucket, around): (&Bucket, &Surroundings),
         key: &Key,
         members: &[(u64, i64, u32)],
-        around: &Surroundings,
         part: &mut Part,
         scratch: &mut stats::Scratch,
     ) {
@@ -191,32 +192,31 @@ impl Fold {
             return;
         }
         let (totals, hints) = (group.totals, group.hints);
-        self.keep(bucket, key, members, address, part, (totals, hints));
+        let candidate = self.keep(bucket, key, members, address, (totals, hints));
+        for pivot in candidate.pivots.iter().filter(|pivot| pivot.uid.is_hashed()) {
+            if let Some(text) = bucket.odd_uids.get(&pivot.uid) {
+                part.odd_uids.insert(pivot.uid, text.clone());
+            }
+        }
+        part.candidates.push(Arc::new(candidate));
     }
 
-    /// Keeps a group that a detector found something in.
+    /// What is kept of a group that a detector found something in.
     fn keep(
         &mut self,
         bucket: &Bucket,
         key: &Key,
         members: &[(u64, i64, u32)],
         address: Addr,
-        part: &mut Part,
         (totals, hints): (Totals, Hints),
-    ) {
+    ) -> Candidate {
         self.addresses.dedup();
         self.addresses.truncate(ADDRESSES_MAX);
         if self.addresses.is_empty() {
             self.addresses.push(address);
         }
-        let pivots = first_flows(bucket, members);
-        for pivot in pivots.iter().filter(|pivot| pivot.uid.is_hashed()) {
-            if let Some(text) = bucket.odd_uids.get(&pivot.uid) {
-                part.odd_uids.insert(pivot.uid, text.clone());
-            }
-        }
         let named_by = members.iter().map(|entry| bucket.marks[entry.2 as usize].named_by).min();
-        part.candidates.push(Candidate {
+        Candidate {
             contacts: self.contacts.as_slice().into(),
             grouping: key.grouping,
             source: key.source,
@@ -229,8 +229,8 @@ impl Fold {
             named_by: named_by.unwrap_or(NamedBy::None),
             totals,
             hints,
-            pivots,
-        });
+            pivots: first_flows(bucket, members),
+        }
     }
 
     /// Sums of a group; leaves its contacts in order and its addresses as they came.

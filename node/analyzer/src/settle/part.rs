@@ -1,7 +1,7 @@
 //! What settled buckets add up to. Everything here merges in any order: sums, sets, and a top list
 //! under a total order.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use flowlore_common::{label::Direction, time::Day};
 use hashbrown::{HashMap, HashSet};
@@ -252,7 +252,8 @@ pub struct Part {
     pub(crate) named: HashMap<Box<str>, Destination>,
     pub(crate) addressed: HashMap<Addr, Destination>,
     pub(crate) probes: BTreeMap<Day, Probes>,
-    pub(crate) candidates: Vec<Candidate>,
+    /// Each on its own, so that putting parts together moves pointers only.
+    pub(crate) candidates: Vec<Arc<Candidate>>,
     /// Texts of the uids that candidates point to and that do not fit into a number.
     pub(crate) odd_uids: BTreeMap<Uid, Box<str>>,
     /// The latest lease of each address.
