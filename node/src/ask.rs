@@ -288,3 +288,141 @@ impl Carrier for Links {
         self.call_evaluate(roster, to, signed).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluator::{Evaluator, NotEvaluated, Situation};
+    use crate::fixture::{NOW_S, Org, three};
+    use crate::folder::Folder;
+    use crate::keys::Keys;
+    use flowlore_common::env::{FixedClock, SeededRng};
+    use flowlore_common::time::Micros;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// How an evaluator behaves.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Conduct {
+        Honest,
+        Away,
+        /// Signs an answer that it made with another share.
+        Lies,
+    }
+
+    /// Evaluators 2 and 3 without a network; evaluator 1 is the asker.
+    struct Two {
+        orgs: Vec<Org>,
+        conduct: [Conduct; 2],
+        state: Mutex<[Evaluator; 2]>,
+        calls: AtomicU32,
+    }
+
+    #[tonic::async_trait]
+    impl Carrier for Two {
+        async fn evaluate(
+            &self,
+            roster: &Roster,
+            to: &OrgId,
+            signed: Vec<u8>,
+        ) -> Result<Vec<u8>, Refusal> {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            let at = self.orgs.iter().position(|org| org.org == *to).unwrap();
+            let conduct = self.conduct[at - 1];
+            if conduct == Conduct::Away {
+                return Err(Refusal::Away("away".to_owned()));
+            }
+            let situation = Situation {
+                roster,
+                caller: self.orgs[0].org,
+                share: Some(&self.orgs[at].share),
+                signing: &self.orgs[at].signing,
+                now_s: NOW_S,
+            };
+            let mut rng = SeededRng::new("two", at as u64);
+            let mut state = self.state.lock().unwrap();
+            let answer = state[at - 1].evaluate(&signed, &situation, &mut rng);
+            let answer = answer.map_err(|error| match error {
+                NotEvaluated::Quota { retry_after_s } => Refusal::Quota { retry_after_s },
+                other => Refusal::Away(other.to_string()),
+            })?;
+            if conduct == Conduct::Honest {
+                return Ok(answer);
+            }
+            let mut answer = EvaluateAnswer::parse(&answer).unwrap().claimed().clone();
+            let other = self.orgs[0]
+                .share
+                .evaluate(&EvaluateRequest::parse(&signed).unwrap().claimed().blinded, &mut rng);
+            answer.evaluated = other.unwrap().evaluated;
+            Ok(answer.sign(&self.orgs[at].signing))
+        }
+    }
+
+    fn asker(conduct: [Conduct; 2], quota: u32) -> (tempfile::TempDir, Roster, Asker, Arc<Two>) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::create(&dir.path().join("node")).unwrap();
+        let keys = Keys::create(&folder, &mut SeededRng::new("ask", 1)).unwrap();
+        let (roster, orgs) = three(quota);
+        let share = KeyShare::from_bytes(&*orgs[0].share.to_bytes()).unwrap();
+        let (org, signing) = (orgs[0].org, orgs[0].signing.clone());
+        let state = Mutex::default();
+        let two = Arc::new(Two { orgs, conduct, state, calls: AtomicU32::new(0) });
+        let asker = Asker {
+            org,
+            signing,
+            names: Arc::new(Mutex::new(Names::open(&folder, &keys.at_rest).unwrap())),
+            share: Arc::new(Mutex::new(Some(share))),
+            clock: Arc::new(FixedClock(Micros(NOW_S * 1_000_000))),
+            carrier: two.clone(),
+        };
+        (dir, roster, asker, two)
+    }
+
+    fn inputs(names: &[&str]) -> Vec<Input> {
+        names.iter().map(|name| Input::host(&name.parse().unwrap())).collect()
+    }
+
+    #[tokio::test]
+    async fn any_quorum_gives_the_same_secret_and_it_is_asked_once() {
+        let mut secrets = vec![];
+        for conduct in [
+            [Conduct::Honest, Conduct::Honest],
+            [Conduct::Away, Conduct::Honest],
+            [Conduct::Honest, Conduct::Away],
+            [Conduct::Lies, Conduct::Honest],
+            [Conduct::Honest, Conduct::Lies],
+        ] {
+            let (_dir, roster, asker, two) = asker(conduct, 1_000);
+            let asked = inputs(&["evil.example", "other.example", "evil.example"]);
+            let ys = asker.secrets(&roster, &asked, 1).await.unwrap();
+            assert_eq!(ys[0].as_bytes(), ys[2].as_bytes());
+            assert_ne!(ys[0].as_bytes(), ys[1].as_bytes());
+            let calls = two.calls.load(Ordering::Relaxed);
+            asker.secrets(&roster, &asked, 1).await.unwrap();
+            assert_eq!(two.calls.load(Ordering::Relaxed), calls, "known names ask nobody");
+            secrets.push(*ys[0].as_bytes());
+        }
+        secrets.dedup();
+        assert_eq!(secrets.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn too_few_answers_are_never_unseen() {
+        for conduct in [[Conduct::Away; 2], [Conduct::Lies; 2], [Conduct::Away, Conduct::Lies]] {
+            let (_dir, roster, asker, _) = asker(conduct, 1_000);
+            let refused = asker.secrets(&roster, &inputs(&["evil.example"]), 1).await;
+            let needed = NotAsked::Quorum { up: 1, of: 3, needed: 2 };
+            assert_eq!(refused.err(), Some(needed));
+            assert!(asker.known_one(&roster, &inputs(&["evil.example"])[0]).is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_used_up_quota_is_told_with_its_renewal() {
+        let (_dir, roster, asker, _) = asker([Conduct::Honest; 2], 1);
+        asker.secrets(&roster, &inputs(&["one.example"]), 1).await.unwrap();
+        // The other evaluator's quota is still there, then none.
+        asker.secrets(&roster, &inputs(&["two.example"]), 1).await.unwrap();
+        let refused = asker.secrets(&roster, &inputs(&["three.example"]), 1).await;
+        assert_eq!(refused.err(), Some(NotAsked::Quota { retry_after_s: 16 * 3_600 }));
+    }
+}

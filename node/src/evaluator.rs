@@ -204,3 +204,111 @@ fn check<'a>(
     }
     Ok((request, share))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{NOW_S, Org, three};
+    use flowlore_common::env::SeededRng;
+    use flowlore_veil::oprf::{Answer, Request};
+
+    fn blinded(seed: u64, elements: usize) -> Request {
+        let input = flowlore_common::destination::Input::host(&"evil.example".parse().unwrap());
+        Request::new(&[input], elements, &mut SeededRng::new("blind", seed)).unwrap()
+    }
+
+    /// Org 0 asks evaluator 2, which is org 1.
+    fn request(roster: &Roster, asker: &Org, request: &Request) -> EvaluateRequest {
+        let key = roster.key.as_ref().unwrap();
+        EvaluateRequest {
+            scope: Scope {
+                federation: roster.federation,
+                key_epoch: key.epoch.number,
+                generation: key.epoch.generation,
+                evaluator: 2,
+            },
+            org: asker.org,
+            day: Micros(NOW_S * MICROS_PER_SECOND).day(),
+            blinded: request.blinded().to_vec(),
+        }
+    }
+
+    fn situation<'a>(roster: &'a Roster, orgs: &'a [Org]) -> Situation<'a> {
+        Situation {
+            roster,
+            caller: orgs[0].org,
+            share: Some(&orgs[1].share),
+            signing: &orgs[1].signing,
+            now_s: NOW_S,
+        }
+    }
+
+    #[test]
+    fn a_batch_is_counted_once_and_the_quota_holds() {
+        let (roster, orgs) = three(32);
+        let (mut evaluator, mut rng) = (Evaluator::default(), SeededRng::new("evaluator", 1));
+        let at = situation(&roster, &orgs);
+        let mut ask = |seed| {
+            let signed = request(&roster, &orgs[0], &blinded(seed, 16)).sign(&orgs[0].signing);
+            evaluator.evaluate(&signed, &at, &mut rng)
+        };
+        let first = ask(1).unwrap();
+        for _ in 0..5 {
+            assert_eq!(ask(1).unwrap(), first, "the same batch, the same answer");
+        }
+        ask(2).unwrap();
+        // 08:00: sixteen hours until midnight.
+        assert_eq!(ask(3).unwrap_err(), NotEvaluated::Quota { retry_after_s: 16 * 3_600 });
+        assert_eq!(ask(1).unwrap(), first, "what was counted is still answered");
+    }
+
+    #[test]
+    fn the_answer_holds_under_the_rosters_key() {
+        let (roster, orgs) = three(1_000);
+        let (mut evaluator, mut rng) = (Evaluator::default(), SeededRng::new("evaluator", 2));
+        let batch = blinded(1, 1);
+        let signed = request(&roster, &orgs[0], &batch).sign(&orgs[0].signing);
+        let bytes = evaluator.evaluate(&signed, &situation(&roster, &orgs), &mut rng).unwrap();
+        let answer = EvaluateAnswer::parse(&bytes).unwrap();
+        let answer = answer.verify(&orgs[1].signing.public()).unwrap();
+        let package = &roster.key.as_ref().unwrap().package;
+        let generation = answer.scope.generation;
+        let answer = Answer { generation, evaluated: answer.evaluated, proof: answer.proof };
+        batch.verify(2, package, &answer).unwrap();
+        assert!(batch.verify(3, package, &answer).is_err(), "not another's answer");
+    }
+
+    #[test]
+    fn what_is_not_right_is_refused_and_not_counted() {
+        let (roster, orgs) = three(16);
+        let (mut evaluator, mut rng) = (Evaluator::default(), SeededRng::new("evaluator", 3));
+        let right = request(&roster, &orgs[0], &blinded(1, 16));
+        let changed = |change: &dyn Fn(&mut EvaluateRequest)| {
+            let mut request = right.clone();
+            change(&mut request);
+            request.sign(&orgs[0].signing)
+        };
+        let thief = right.sign(&orgs[2].signing);
+        for (signed, refused) in [
+            (vec![1, 2, 3], NotEvaluated::Malformed),
+            (thief, NotEvaluated::Signer),
+            (changed(&|request| request.org = orgs[2].org), NotEvaluated::Signer),
+            (changed(&|request| request.scope.evaluator = 1), NotEvaluated::Scope),
+            (changed(&|request| request.scope.key_epoch = 1), NotEvaluated::Scope),
+            (changed(&|request| request.scope.generation = 9), NotEvaluated::Scope),
+            (changed(&|request| request.day.0 += 1), NotEvaluated::Day),
+            (changed(&|request| request.day.0 -= 1), NotEvaluated::Day),
+            (changed(&|request| request.blinded.truncate(15)), NotEvaluated::Malformed),
+            (changed(&|request| request.blinded[7] = [0; 32]), NotEvaluated::Element),
+        ] {
+            let at = situation(&roster, &orgs);
+            assert_eq!(evaluator.evaluate(&signed, &at, &mut rng), Err(refused));
+        }
+        let no_share = Situation { share: None, ..situation(&roster, &orgs) };
+        let signed = right.sign(&orgs[0].signing);
+        let refused = evaluator.evaluate(&signed, &no_share, &mut rng);
+        assert_eq!(refused, Err(NotEvaluated::NoShare));
+        // Nothing of that was counted: the whole quota of 16 is left.
+        evaluator.evaluate(&signed, &situation(&roster, &orgs), &mut rng).unwrap();
+    }
+}

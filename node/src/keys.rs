@@ -50,6 +50,11 @@ impl Keys {
         Self::load(folder)
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(signing: SecretKey, transport: SecretKey) -> Self {
+        Self { signing, transport, at_rest: AtRestKey(Zeroizing::new([0; 32])) }
+    }
+
     /// Reads the keys.
     ///
     /// # Errors

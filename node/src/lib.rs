@@ -46,6 +46,8 @@ pub mod dial;
 pub mod dialler;
 pub mod evaluator;
 pub mod federation;
+#[cfg(test)]
+mod fixture;
 pub mod folder;
 pub mod follow;
 pub mod joining;

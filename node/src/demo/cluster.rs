@@ -8,18 +8,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use flowlore_proto::v1;
-use flowlore_proto::v1::analyze_request::Part;
 use flowlore_proto::v1::analyze_response;
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
 
-use super::{ORGS, sample};
+use super::ORGS;
 use crate::command::init;
 use crate::folder::Folder;
 use crate::joining;
-use crate::limits::UPLOAD_PART_BYTES_MAX;
-use crate::rpc::client::{Local, status_error};
+use crate::rpc::client::{Local, status_error, upload_parts};
 
 /// How long any one thing may take before the demo gives up: thirty times what it takes on two cores.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -139,17 +137,7 @@ impl Cluster {
         home_nets: &[String],
     ) -> Result<Analyzed> {
         let options = v1::AnalyzeOptions { home_nets: home_nets.to_vec(), ..Default::default() };
-        let mut parts = vec![];
-        for path in sample::files(logs)? {
-            let bytes = std::fs::read(&path)?;
-            let shown = path.strip_prefix(logs).unwrap_or(&path).display().to_string();
-            let options = parts.is_empty().then(|| options.clone());
-            parts.push(Part::Open(v1::FileOpen { path: shown, options, ..Default::default() }));
-            let chunks = bytes.chunks(UPLOAD_PART_BYTES_MAX);
-            parts.extend(chunks.map(|chunk| Part::Data(chunk.to_vec().into())));
-        }
-        let parts = parts.into_iter().map(|part| v1::AnalyzeRequest { part: Some(part) });
-        let stream = tokio_stream::iter(parts.collect::<Vec<_>>());
+        let stream = upload_parts(&[logs.to_owned()], options)?;
         let answered = self.local(org).await?.flows.analyze(stream).await.map_err(status_error)?;
         let mut answered = answered.into_inner();
         let (mut json, mut publication) = (vec![], v1::PublicationSummary::default());

@@ -11,6 +11,8 @@ use flowlore_common::time::Day;
 use flowlore_synth::{Output, Params, Planted, Summary, generate};
 use serde_json::Value;
 
+use crate::rpc::client::files_below;
+
 /// Machines of each org: a day of them is analyzed in a second.
 const HOSTS: u32 = 24;
 
@@ -79,7 +81,7 @@ impl Sample {
     /// Rows of conn logs, counted in the files.
     pub(super) fn conn_rows(&self, org: usize) -> Result<u64> {
         let mut rows = 0;
-        for path in files(&self.logs(org))? {
+        for path in files_below(&self.logs(org))? {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name.starts_with("conn.") {
                 let text = fs::read(&path)?;
@@ -136,7 +138,7 @@ impl Sample {
 
     /// Whether an org's log files have a field that is the destination.
     fn names(&self, org: usize, destination: &str) -> Result<bool> {
-        for path in files(&self.logs(org))? {
+        for path in files_below(&self.logs(org))? {
             let bytes = fs::read(&path)?;
             let mut fields = bytes.split(|byte| matches!(byte, b'\t' | b'\n' | b','));
             if fields.any(|field| field == destination.as_bytes()) {
@@ -164,20 +166,6 @@ pub(super) fn findings(report: Option<&Value>, destination: &str) -> Vec<Value> 
         host == Some(destination) && grave
     };
     all.into_iter().filter(is_about).collect()
-}
-
-/// All files below a folder, in the order of their paths.
-pub(super) fn files(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = vec![];
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
-            let path = entry?.path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// Writes what the generator gives to files.

@@ -3,14 +3,22 @@
 use std::sync::Arc;
 
 use flowlore_common::credential::Role;
+use flowlore_common::destination::InputKind;
+use flowlore_common::label::{Behaviour, Category};
 use flowlore_common::roster::Member;
+use flowlore_common::time::SECONDS_PER_HOUR;
 use flowlore_proto::v1;
 use flowlore_proto::v1::admin_service_server::AdminService;
-use tonic::{Request, Response, Status};
+use flowlore_veil::body::Entry;
+use tokio_stream::{Iter, iter};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::auth::require;
+use super::flows::{Upload, analyzed};
 use super::{internal, precondition};
 use crate::node::Node;
+use crate::outbox::Progress;
+use crate::publish::Draft;
 use crate::roster::fingerprint;
 
 /// Serves `AdminService` on the local port.
@@ -27,6 +35,20 @@ impl AdminService for AdminHandler {
         let node = self.0.clone();
         let status = tokio::task::spawn_blocking(move || crate::status::status(&node));
         Ok(Response::new(status.await.map_err(internal)?.map_err(internal)?))
+    }
+
+    type PublishDryRunStream = Iter<std::vec::IntoIter<Result<v1::DryRunPart, Status>>>;
+
+    async fn publish_dry_run(
+        &self,
+        request: Request<Streaming<v1::AnalyzeRequest>>,
+    ) -> Result<Response<Self::PublishDryRunStream>, Status> {
+        require(&request, Role::Contributor)?;
+        let upload = Upload::receive(&self.0, request.into_inner()).await?;
+        let node = self.0.clone();
+        let drafted = tokio::task::spawn_blocking(move || analyzed(&node, &upload));
+        let (_, drafted) = drafted.await.map_err(internal)??;
+        Ok(Response::new(iter(dry_run(&drafted)?)))
     }
 
     async fn invite(
@@ -67,6 +89,60 @@ impl AdminService for AdminHandler {
         let roster_version = self.0.store.roster().version;
         Ok(Response::new(v1::KeygenResponse { key_epoch, roster_version }))
     }
+}
+
+/// A draft as it is shown, statement by statement.
+fn dry_run(drafted: &Draft) -> Result<Vec<Result<v1::DryRunPart, Status>>, Status> {
+    use v1::dry_run_part::Part;
+    let mut parts = vec![];
+    for said in &drafted.statements {
+        let body = said.body();
+        let due_unix_s = match said.progress {
+            Progress::Due(hour) => i64::from(hour.0) * SECONDS_PER_HOUR,
+            Progress::Sealed(..) => 0,
+        };
+        parts.push(Part::Statement(v1::DryRunStatement {
+            destination: said.input.text(),
+            kind: kind(said.input.kind()).to_owned(),
+            purpose: said.purpose.name().to_owned(),
+            body: body.encode().map_err(internal)?.to_vec().into(),
+            entries: body.entries.iter().map(entry_line).collect(),
+            due_unix_s,
+        }));
+    }
+    let kept = drafted.kept.iter().map(|(why, count)| (why.to_string(), *count));
+    parts.push(Part::Kept(v1::DryRunKept { never_tokenised: kept.collect() }));
+    Ok(parts.into_iter().map(|part| Ok(v1::DryRunPart { part: Some(part) })).collect())
+}
+
+const fn kind(kind: InputKind) -> &'static str {
+    match kind {
+        InputKind::Name => "name",
+        InputKind::V4 => "ipv4",
+        InputKind::V6 => "ipv6",
+        InputKind::Site => "site",
+        InputKind::Slash64 => "ipv6_64",
+    }
+}
+
+/// An entry in words; every number in it leaves, and nothing besides.
+fn entry_line(entry: &Entry) -> String {
+    let category = u8::try_from(entry.code).ok().and_then(Category::from_number);
+    let behaviour = Behaviour::from_number(entry.code);
+    let code = category.map(Category::name).or(behaviour.map(Behaviour::name)).unwrap_or("none");
+    format!(
+        "{} {} {code}, port {}, protocol {}, verdict {} at {}, {} to {}, flows 2^{}, hosts 2^{}",
+        entry.kind,
+        entry.direction,
+        entry.port,
+        entry.transport,
+        entry.verdict,
+        entry.confidence,
+        entry.first_day,
+        entry.last_day,
+        entry.flows_log2,
+        entry.hosts_log2
+    )
 }
 
 /// A member as it is shown.

@@ -1,18 +1,21 @@
 //! A client of this machine's own node, for commands and the demo.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{self, Poll};
 
 use anyhow::{Context as _, Result, anyhow};
 use flowlore_common::credential::CredentialFile;
 use flowlore_common::env::{Clock, SystemClock, SystemRng};
+use flowlore_proto::v1;
 use flowlore_proto::v1::admin_service_client::AdminServiceClient;
+use flowlore_proto::v1::analyze_request::Part;
 use flowlore_proto::v1::flow_service_client::FlowServiceClient;
 use flowlore_proto::v1::label_service_client::LabelServiceClient;
 use flowlore_proto::v1::reputation_service_client::ReputationServiceClient;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
+use tokio_stream::Stream;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
@@ -20,7 +23,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::config::{Config, LocalAddress};
 use crate::folder::Folder;
-use crate::limits::MESSAGE_BYTES_MAX;
+use crate::limits::{MESSAGE_BYTES_MAX, UPLOAD_PART_BYTES_MAX};
 use crate::listen::LocalStream;
 
 /// The services of a running node, called with the admin's credential.
@@ -107,4 +110,48 @@ impl Service<http::Request<Body>> for Signed {
         }
         self.channel.call(request)
     }
+}
+
+/// Files and folders as the parts of an upload, read as they are sent.
+///
+/// # Errors
+/// A path cannot be read; a file that vanishes later is sent empty.
+pub fn upload_parts(
+    paths: &[PathBuf],
+    options: v1::AnalyzeOptions,
+) -> Result<impl Stream<Item = v1::AnalyzeRequest> + Send + 'static> {
+    let mut files = vec![];
+    for path in paths {
+        let found = if path.is_dir() { files_below(path)? } else { vec![path.clone()] };
+        files.extend(found.into_iter().map(|file| (path.clone(), file)));
+    }
+    let mut options = Some(options);
+    let parts = files.into_iter().flat_map(move |(root, path)| {
+        let within = path.strip_prefix(&root).ok().filter(|rest| !rest.as_os_str().is_empty());
+        let shown = within.unwrap_or(&path).display().to_string();
+        let open = v1::FileOpen { path: shown, options: options.take(), ..Default::default() };
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let chunks = bytes.chunks(UPLOAD_PART_BYTES_MAX);
+        let data = chunks.map(|chunk| Part::Data(chunk.to_vec().into())).collect::<Vec<_>>();
+        [Part::Open(open)].into_iter().chain(data)
+    });
+    Ok(tokio_stream::iter(parts.map(|part| v1::AnalyzeRequest { part: Some(part) })))
+}
+
+/// All files below a folder, in the order of their paths.
+///
+/// # Errors
+/// A folder cannot be read.
+pub fn files_below(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = vec![];
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder);
+        for entry in entries.with_context(|| folder.display().to_string())? {
+            let path = entry?.path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    Ok(found)
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use flowlore_analyzer::direction::Home;
 use flowlore_analyzer::limits::CONVERSATIONS_DEFAULT;
 use flowlore_analyzer::options::Options;
+use flowlore_analyzer::report::Analysis;
 use flowlore_analyzer::report::model::SCHEMA;
 use flowlore_common::credential::Role;
 use flowlore_common::env::SystemRng;
@@ -63,13 +64,9 @@ impl FlowService for FlowHandler {
         let _running = self.running.try_acquire().map_err(|_| {
             Status::resource_exhausted(format!("{UPLOADS_MAX} analyses run already; try again"))
         })?;
-        let mut incoming = request.into_inner();
-        let mut upload = Upload::new(&self.node)?;
-        while let Some(part) = incoming.next().await {
-            upload.take(part?.part)?;
-        }
+        let upload = Upload::receive(&self.node, request.into_inner()).await?;
         let node = self.node.clone();
-        let analyzed = tokio::task::spawn_blocking(move || analyze(&node, upload));
+        let analyzed = tokio::task::spawn_blocking(move || analyze(&node, &upload));
         let (json, publication) = analyzed.await.map_err(internal)??;
         self.node.publish.notify_one();
         Ok(Response::new(iter(responses(&json, publication))))
@@ -77,7 +74,7 @@ impl FlowService for FlowHandler {
 }
 
 /// Files on their way in.
-struct Upload {
+pub(super) struct Upload {
     folder: TempDir,
     options: v1::AnalyzeOptions,
     open: Option<File>,
@@ -92,6 +89,18 @@ impl Upload {
             tempfile::Builder::new().prefix("upload-").tempdir_in(node.folder.path("private"));
         let options = v1::AnalyzeOptions::default();
         Ok(Self { folder: folder.map_err(internal)?, options, open: None, files: 0, bytes: 0 })
+    }
+
+    /// Takes all parts of a call.
+    pub(super) async fn receive(
+        node: &Node,
+        mut incoming: Streaming<v1::AnalyzeRequest>,
+    ) -> Result<Self, Status> {
+        let mut upload = Self::new(node)?;
+        while let Some(part) = incoming.next().await {
+            upload.take(part?.part)?;
+        }
+        Ok(upload)
     }
 
     fn take(&mut self, part: Option<Incoming>) -> Result<(), Status> {
@@ -178,7 +187,8 @@ fn inside(path: &str) -> Result<PathBuf, Status> {
     if path.as_os_str().is_empty() { Err(invalid()) } else { Ok(path) }
 }
 
-fn analyze(node: &Node, upload: Upload) -> Result<(String, v1::PublicationSummary), Status> {
+/// The report of an upload, and what of it may leave.
+pub(super) fn analyzed(node: &Node, upload: &Upload) -> Result<(Analysis, Draft), Status> {
     let options = upload.options(node)?;
     let memory_bytes = usize::try_from(node.config.memory_mib).unwrap_or(usize::MAX) << 20;
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -194,6 +204,11 @@ fn analyze(node: &Node, upload: Upload) -> Result<(String, v1::PublicationSummar
     let suspicions = suspicions(&analysis.report.findings);
     let drafted =
         draft(&observed(&contacted), &suspicions, &policy, node.slots(&roster), &mut SystemRng);
+    Ok((analysis, drafted))
+}
+
+fn analyze(node: &Node, upload: &Upload) -> Result<(String, v1::PublicationSummary), Status> {
+    let (analysis, drafted) = analyzed(node, upload)?;
     let withheld = if upload.options.keep_here {
         "keep_here"
     } else if node.config.publish.enabled {
