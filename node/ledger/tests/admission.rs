@@ -415,6 +415,41 @@ fn void_items_stop_nothing() {
     assert_eq!(accepted[0].voids, [(Void::Purpose, 1)].into());
 }
 
+#[test]
+fn a_token_twice_in_a_block_counts_once() {
+    let mut world = World::new(&[1, 2]);
+    let mut ledger = world.ledger();
+    let label = world.label(1, "a.example", Purpose::Flagged, &sighting());
+    let at = At { kind: PayloadKind::LABELS, purpose: 1, ..first() };
+    let block = world.block(1, at, &[&label.item, &label.item]).bytes().to_vec();
+    let admitted = ledger.admit(block, vec![label.record], NOW, &mut world.rng).unwrap();
+    let Admission::Accepted(accepted) = admitted else { panic!("not accepted") };
+    assert_eq!(accepted[0].voids, [(Void::Order, 1)].into());
+}
+
+#[test]
+fn the_digest_tells_how_deep_a_fork_reaches() {
+    let mut world = World::new(&[1, 2]);
+    let one = world.block(1, first(), &[b"one"]);
+    let proof = |height| {
+        let at = At { height, prev: one.id(), ..first() };
+        let (a, b) = (world.block(1, at, &[b"a"]), world.block(1, at, &[b"b"]));
+        ForkProof::new(*a.signed_header(), *b.signed_header())
+    };
+    let (low, high) = (proof(1), proof(2));
+    let mut deep = world.ledger();
+    let mut shallow = world.ledger();
+    for ledger in [&mut deep, &mut shallow] {
+        admit(&mut world, ledger, &one).unwrap();
+    }
+    shallow.admit_fork(&high).unwrap();
+    deep.admit_fork(&low).unwrap();
+    assert_ne!(deep.objects_digest(), shallow.objects_digest());
+    assert_eq!(deep.admit_fork(&high), Ok(false), "the lowest is kept");
+    assert_eq!(shallow.admit_fork(&low), Ok(true));
+    assert_eq!(deep.objects_digest(), shallow.objects_digest());
+}
+
 fn after_labels(block: &SignedBlock) -> At {
     At { kind: PayloadKind::LABELS, purpose: 1, ..after(block) }
 }

@@ -127,6 +127,17 @@ fn more_than_half_of_the_parents_governors_sign() {
 }
 
 #[test]
+fn half_of_the_governors_are_not_enough() {
+    let world = World::new(&[1, 2]);
+    let mut chain = chain(&world);
+    let roles = Roles { governor: true, witness: false, evaluator: None };
+    let promoted = next(&world, &chain, vec![Change::Roles(world.orgs[1].id, roles)]);
+    chain.apply(&promoted).unwrap();
+    let half = RosterError::TooFew { given: 1, governors: 2 };
+    assert_eq!(chain.apply(&next(&world, &chain, vec![])), Err(half));
+}
+
+#[test]
 fn two_documents_of_one_version_are_a_fork_if_both_hold() {
     let world = World::new(&[1, 2]);
     let mut chain = chain(&world);

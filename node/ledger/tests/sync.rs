@@ -384,6 +384,21 @@ fn a_lying_head_is_asked_once_and_a_silent_peer_is_left() {
 }
 
 #[test]
+fn a_page_without_news_ends_asking() {
+    let mut alone = Alone::new();
+    let block = alone.world.block(1, first(), &[b"x"]);
+    let bytes = block.bytes().to_vec();
+    alone.ledger.admit(bytes.clone(), vec![], NOW, &mut alone.world.rng).unwrap();
+    alone.hello();
+    // It claims another block at our height, and then sends ours.
+    let feed = block.header().feed;
+    let head = flowlore_ledger::ledger::Head { feed, next: 1, block: Default::default() };
+    let asks = alone.hear(Message::Heads(vec![head]));
+    assert!(matches!(asks[..], [Effect::Send(1, Message::WantBlocks(_))]));
+    assert_eq!(alone.hear(Message::Blocks(vec![bytes])), []);
+}
+
+#[test]
 fn connections_are_bounded() {
     let mut alone = Alone::new();
     for peer in 0..PEERS_MAX as PeerId {

@@ -270,6 +270,18 @@ mod tests {
     }
 
     #[test]
+    fn a_later_label_keeps_what_a_later_refresh_of_an_earlier_one_said() {
+        let earlier = row(1, 24).refreshed(Hour(24 * 100));
+        let later = row(2, 24 * 60);
+        for both in [earlier.merge(later), later.merge(earlier)] {
+            assert_eq!((both.at, both.sealed), (later.at, later.sealed));
+            assert_eq!(both.latest, Hour(24 * 100));
+            let week = |hours: u32| week_of(Hour(hours).day());
+            assert!(both.weeks.has(week(24 * 100)) && both.weeks.has(week(24 * 60)));
+        }
+    }
+
+    #[test]
     fn weeks_begin_on_mondays() {
         let day = |text: &str| text.parse::<Day>().unwrap();
         let week = week_of(day("2026-11-23"));
