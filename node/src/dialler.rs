@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, ensure};
 use flowlore_common::canon::b3kdf_parts;
 use flowlore_common::ids::OrgId;
+use flowlore_common::roster::key_epoch::KeyOrigin;
 use flowlore_ledger::sync::Event;
 use flowlore_proto::v1;
 use flowlore_veil::keys::KeyShare;
@@ -116,13 +118,15 @@ async fn fetch_share(node: &Arc<Node>, roster: &Roster) -> Result<()> {
     let Some(key) = &roster.key else { return Ok(()) };
     let number = roster.member(&node.org).and_then(|us| us.roles.evaluator);
     let has_place = number.is_some_and(|number| key.package.evaluators().any(|one| one == number));
-    if !has_place || node.holds_share(&key.package) {
+    let holds = node.holds_share(&key.package);
+    let is_told = node.share_told.load(Ordering::Relaxed) == key.epoch.number;
+    if !has_place || key.epoch.origin != KeyOrigin::Dealt || (holds && is_told) {
         return Ok(());
     }
     let dealers = roster.active().filter(|member| member.roles.governor && member.org != node.org);
     let mut last = anyhow::anyhow!("no governor can be asked");
     for dealer in dealers {
-        match take_share(node, roster, dealer.org).await {
+        match take_share(node, roster, dealer.org, holds).await {
             Ok(()) => return Ok(()),
             Err(error) => last = error,
         }
@@ -130,18 +134,21 @@ async fn fetch_share(node: &Arc<Node>, roster: &Roster) -> Result<()> {
     Err(last)
 }
 
-async fn take_share(node: &Arc<Node>, roster: &Roster, dealer: OrgId) -> Result<()> {
+async fn take_share(node: &Arc<Node>, roster: &Roster, dealer: OrgId, holds: bool) -> Result<()> {
     let key = roster.key.as_ref().context("no key")?;
     let (key_epoch, generation) = (key.epoch.number, key.epoch.generation);
     let mut client = peer_client(node.links.to_member(roster, &dealer)?);
     let ask = |held| timed(v1::TakeShareRequest { key_epoch, generation, held });
-    let share = client.take_share(ask(false)).await?.into_inner().share;
-    let share = KeyShare::from_bytes(&share)?;
-    ensure!(key.package.holds(&share), "the dealer sent a share that is not of the roster's key");
-    node.keep_share(share)?;
-    tracing::info!(key_epoch, "key share taken");
-    node.publish.notify_one();
-    // On disk here: the dealer may erase its copy. If this call is lost, the copy stays until asked again.
+    if !holds {
+        let share = client.take_share(ask(false)).await?.into_inner().share;
+        let share = KeyShare::from_bytes(&share)?;
+        ensure!(key.package.holds(&share), "the dealer sent a share of another key");
+        node.keep_share(share)?;
+        tracing::info!(key_epoch, "key share taken");
+        node.publish.notify_one();
+    }
+    // On disk here: the dealer may erase its copy. Told again after a restart, in case it was not heard.
     client.take_share(ask(true)).await?;
+    node.share_told.store(key_epoch, Ordering::Relaxed);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A running node: everything that its services share.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -59,6 +60,8 @@ pub struct Node {
     pub asker: Asker,
     /// Our share of the evaluation key.
     pub share: Arc<Mutex<Option<KeyShare>>>,
+    /// The key epoch whose dealer was told, since the start, that we hold our share.
+    pub share_told: AtomicU32,
     /// Evaluating for others.
     pub evaluator: Mutex<Evaluator>,
     /// Invitations and applicants.
@@ -132,6 +135,7 @@ impl Node {
             store,
             asker,
             share,
+            share_told: AtomicU32::new(0),
             evaluator: Mutex::default(),
             links,
             identity,
@@ -205,8 +209,8 @@ impl Node {
             let roster = node.store.roster();
             let policy = node.own_policy(&roster);
             let now_s = node.clock.now().seconds();
-            let statement = publish::opinion(&opinion, &policy, now_s, node.hour())
-                .map_err(|why| never(why))?;
+            let statement =
+                publish::opinion(&opinion, &policy, now_s, node.hour()).map_err(never)?;
             let (purpose, input) = (statement.purpose, statement.input.clone());
             let mut outbox = node.outbox();
             // Who changes their mind does not contradict themselves: the earlier label goes.

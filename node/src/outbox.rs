@@ -415,9 +415,10 @@ mod tests {
 
     #[test]
     fn merging_does_not_depend_on_order() {
-        let (a, b, c) = (entry(5, 3), entry(5, 9), entry(7, 4));
-        let all = merge(&[], &[a.clone(), b.clone(), c.clone()]);
-        assert_eq!(merge(&merge(&[], &[c.clone()]), &[b.clone(), a.clone()]), all);
+        let entries = [entry(5, 3), entry(5, 9), entry(7, 4)];
+        let all = merge(&[], &entries);
+        let turned: Vec<_> = entries.iter().rev().cloned().collect();
+        assert_eq!(merge(&merge(&[], &turned[..1]), &turned[1..]), all);
         assert_eq!(merge(&all, &all), all);
         assert_eq!(all.len(), 2);
     }

@@ -282,10 +282,10 @@ impl Cluster {
     }
 }
 
-/// Gives a node ports of its own: the system chooses them, and keeps them free for the moment that matters.
+/// Gives a node two ports of its own, chosen by the system and let go of for the node to take.
 fn configure(dir: &Path) -> Result<()> {
-    let port = || Ok::<_, std::io::Error>(TcpListener::bind("127.0.0.1:0")?.local_addr()?);
-    let (local, peer) = (port()?, port()?);
+    let (local, peer) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+    let (local, peer) = (local.local_addr()?, peer.local_addr()?);
     let folder = Folder::open(dir)?;
     let text = std::fs::read_to_string(folder.config_file())?;
     let mut table: toml::Table = text.parse()?;

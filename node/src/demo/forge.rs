@@ -43,21 +43,26 @@ pub(super) async fn offer(cluster: &Cluster) -> Result<String> {
     let (protocol_min, protocol_max) = (PROTOCOL, PROTOCOL);
     say(Message::Hello { protocol_min, protocol_max, federation, state: nothing }).await?;
     let mut heard = peer_client(to).replicate(ReceiverStream::new(frames)).await?.into_inner();
+    let mut forged = None;
     let ended = loop {
-        match heard.next().await {
+        let said = match heard.next().await {
             None => bail!("B closed the stream without a word"),
             Some(Err(status)) => break status,
-            Some(Ok(said)) => match frame::decode(said)? {
-                // B tells what it has: the forgery pretends to come next.
-                Message::Heads(heads) => {
-                    let (feed, next, _) = head_of(&heads, org);
-                    let block = BlockId([0xee; 32]);
-                    say(Message::Heads(vec![Head { feed, next: next + 1, block }])).await?;
-                    let forged = forge(&status, federation, head_of(&heads, org))?;
-                    say(Message::Blocks(vec![forged])).await?;
-                }
-                _ => {}
-            },
+            Some(Ok(said)) => frame::decode(said)?,
+        };
+        match said {
+            // B tells what it has: the forgery pretends to come next.
+            Message::Heads(heads) => {
+                let (feed, next, prev) = head_of(&heads, org);
+                forged = Some(forge(&status, federation, (feed, next, prev))?);
+                let block = BlockId([0xee; 32]);
+                say(Message::Heads(vec![Head { feed, next: next + 1, block }])).await?;
+            }
+            Message::WantBlocks(_) => {
+                let forged = forged.take().context("B asks before it was told")?;
+                say(Message::Blocks(vec![forged])).await?;
+            }
+            _ => {}
         }
     };
     let refused = cluster.status(1).await?.refused;

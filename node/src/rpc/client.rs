@@ -82,6 +82,7 @@ async fn connect(address: &LocalAddress) -> Result<Channel> {
 
 /// A call's status as an error of one line.
 #[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
 pub fn status_error(status: Status) -> anyhow::Error {
     anyhow!("{}", status.message())
 }
