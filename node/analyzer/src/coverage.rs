@@ -1,8 +1,9 @@
 //! How much of the traffic the input shows: counted while flows are settled, graded at the end.
 //!
-//! The grades: *poor* without a flow, with an empty hour between two full ones, loss above 2 %, or one-sided TCP above 10 %; *partial* at half of these, or when
-//! DNS and TLS logs are both absent; else *good*. A poor input where nothing was found is
-//! inconclusive: what was not recorded cannot have been seen to be harmless.
+//! The grades: *poor* without a flow, with an empty hour between two full ones, loss above 2 %, or
+//! one-sided TCP above 10 %; *partial* at half of these, or when DNS and TLS logs are both absent;
+//! else *good*. A poor input where nothing was found is inconclusive: what was not recorded cannot
+//! have been seen to be harmless.
 
 use std::collections::BTreeSet;
 
