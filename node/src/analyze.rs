@@ -142,7 +142,7 @@ const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1
 
 impl std::fmt::Display for Size {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let unit = UNITS.iter().find(|(_, bytes)| self.0 % bytes == 0);
+        let unit = UNITS.iter().find(|(_, bytes)| self.0.is_multiple_of(*bytes));
         let (name, bytes) = unit.copied().unwrap_or(("B", 1));
         write!(f, "{}{name}", self.0 / bytes)
     }
@@ -192,7 +192,7 @@ pub fn analyze_and<T>(
     look: impl FnOnce(&Part) -> T,
 ) -> anyhow::Result<(Analysis, T)> {
     let reading = follow::Options { threads: effort.threads, ..follow::Options::default() };
-    let spill: Arc<dyn Spill> = Arc::new(TemporaryFile::new());
+    let spill: Arc<dyn Spill> = Arc::new(TemporaryFile::default());
     // A quarter is left for settling.
     let share_bytes = effort.memory_bytes / 4 * 3 / effort.threads;
     let intake = || Intake::new(share_bytes, Some(Arc::clone(&spill)));
