@@ -11,6 +11,10 @@ use crate::score::{
     self, FAMILIAR_DAYS_MIN, HISTORY_DAYS_MIN, Modifiers, NEW_DAYS_MAX, PREVALENCE_HOSTS_MIN,
 };
 
+/// From so many inside hosts on an ordinary named service is taken for one that the org uses. [ours: a vendor's agent
+/// is on many machines at once; an intruder's on one or two for days, and a fifth machine comes after other signs]
+const SHARED_HOSTS_MIN: u32 = 5;
+
 /// How many of the inside hosts contact a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rarity {
@@ -65,6 +69,12 @@ pub fn rule(
     let rarity = Rarity::of(around);
     ruling.cap(rarity == Rarity::Common, Info, "common here");
     ruling.cap(rarity == Rarity::Uncommon, Medium, "not rare here");
+    let shared = rarity == Rarity::Uncommon && around.hosts_contacting >= SHARED_HOSTS_MIN;
+    ruling.cap(
+        is_c2(behaviour) && shared && is_ordinary(group) && !is_new(around),
+        Low,
+        "an ordinary named service that other hosts here use too",
+    );
     let inward = matches!(group.direction, Direction::Inbound | Direction::Internal);
     ruling.cap(is_c2(behaviour) && inward, Medium, "not from inside to outside");
     let unmeasured = around.inside_hosts < PREVALENCE_HOSTS_MIN && !is_new(around);

@@ -15,6 +15,7 @@
 //! Nothing here allocates once [`Scratch`] has grown to the busiest pair.
 
 mod bars;
+mod chance;
 mod spread;
 mod window;
 
@@ -22,6 +23,7 @@ pub use bars::{
     Bars, Duration, LEVEL_BARS_MIN, LEVEL_SENSITIVITY_MILLI, Level, bars, duration, levels,
     longest_run, two_level_milli, variation_milli,
 };
+pub use chance::rhythm_min_milli;
 pub use spread::{
     Repeated, Spread, distinct, gap_spread, gaps, mode, most_frequent, size_spread, spread,
 };

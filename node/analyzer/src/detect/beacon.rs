@@ -17,10 +17,6 @@ use crate::stats::{self, BARS, Beacon, Scratch, Spread};
 /// What comes back a contact from which on it looks like a download rather than an order, bytes. [ours: ten times
 /// the largest answer of a page's small resources; tasking answers are a few hundred bytes, now and then a tool]
 const BULK_BYTES_MIN: u64 = 100_000;
-/// Below this time score the gaps have no rhythm, thousandths. [ours, from theory: contacts at random, whose gaps are
-/// exponential, score 522 (skewness 0.262, MAD 0.694 of the median); a period with 50 % of jitter either way about
-/// 870. This is the middle]
-const RHYTHM_MIN_MILLI: u16 = 700;
 /// The base score of what has no rhythm, thousandths. [RITA's lowest bucket; ours to hold it there, because long and
 /// even business alone lifts a busy pair of a person's to 700 points]
 const NO_RHYTHM_MILLI: u16 = 200;
@@ -38,7 +34,7 @@ pub fn detect(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -
     ordinary(group, &mut evidence);
     Some(Hit {
         behaviour: behaviour(group),
-        base_milli: base_milli(&beacon),
+        base_milli: base_milli(&beacon, contacts),
         scores: vec![
             ("beacon_milli", beacon.score_milli),
             ("beacon_time_milli", beacon.gaps.score_milli),
@@ -63,7 +59,7 @@ fn gravest<'a>(
         stats::windows(group.contacts, around.first_second, around.last_second)
     {
         let Some(beacon) = stats::beacon(window, contacts, scratch) else { continue };
-        let band = score::band(base_milli(&beacon));
+        let band = score::band(base_milli(&beacon, contacts));
         if band > gravest_band {
             gravest_band = band;
             gravest = Some((beacon, contacts));
@@ -76,9 +72,15 @@ fn gravest<'a>(
 }
 
 /// RITA's bucket, held at its lowest without a rhythm.
-fn base_milli(beacon: &Beacon) -> u16 {
+fn base_milli(beacon: &Beacon, contacts: &[Contact]) -> u16 {
     let base = score::bucket(u64::from(beacon.score_milli), &BEACON_STEPS);
-    if beacon.gaps.score_milli < RHYTHM_MIN_MILLI { base.min(NO_RHYTHM_MILLI) } else { base }
+    let rhythm = beacon.gaps.score_milli >= rhythm_min_milli(contacts);
+    if rhythm { base } else { base.min(NO_RHYTHM_MILLI) }
+}
+
+/// The time score that so many contacts need to show a rhythm.
+fn rhythm_min_milli(contacts: &[Contact]) -> u16 {
+    stats::rhythm_min_milli(stats::gaps(contacts).count())
 }
 
 /// Which beacon it is.
@@ -108,20 +110,21 @@ fn timing(
     };
     let without_pause = beacon.bars.filled as usize == BARS;
     let pause = if without_pause { ", without a pause" } else { "" };
-    if gaps.score_milli < RHYTHM_MIN_MILLI {
+    let rhythm_min = rhythm_min_milli(contacts);
+    if gaps.score_milli < rhythm_min {
         evidence.push(
             Evidence::against(
                 "rhythm",
                 f64::from(gaps.score_milli) / 1000.0,
                 "score",
-                "The gaps have no clear rhythm: contacts as chance brings them look alike."
+                "The gaps have no clear rhythm: so few, as chance brings them, can look alike."
                     .to_owned(),
             )
-            .threshold(f64::from(RHYTHM_MIN_MILLI) / 1000.0),
+            .threshold(f64::from(rhythm_min) / 1000.0),
         );
     }
     evidence.push(fact(
-        gaps.score_milli >= RHYTHM_MIN_MILLI,
+        gaps.score_milli >= rhythm_min,
         "gap_median",
         gaps.median,
         "s",
