@@ -25,12 +25,11 @@
 //! | [`store`] | the ledger, behind its one writer |
 //! | [`federation`] | documents written as a governor |
 //! | [`admission`] | invitations, applicants, dealt shares |
-//! | [`joining`] | from an invitation to membership |
 //! | [`tls`], [`listen`], [`dial`] | pinned connections |
-//! | [`board`], [`status`] | how things are |
+//! | [`board`] | what is known about peers right now |
 //! | [`node`] | a running node: what its services share |
 //! | [`publisher`] | due statements to sealed labels |
-//! | [`peer`], [`dialler`] | replication with other members |
+//! | [`peer`] | joining, and replication with other members |
 //! | [`rpc`] | the services |
 //! | [`serve`] | both ports and all workers, until told to stop |
 //! | [`demo`], [`synth`] | three orgs on one machine, and sample logs |
@@ -43,14 +42,12 @@ pub mod command;
 pub mod config;
 pub mod demo;
 pub mod dial;
-pub mod dialler;
 pub mod evaluator;
 pub mod federation;
 #[cfg(test)]
 mod fixture;
 pub mod folder;
 pub mod follow;
-pub mod joining;
 pub mod keys;
 pub mod limits;
 pub mod listen;
@@ -65,7 +62,6 @@ pub mod roster;
 pub mod rpc;
 pub mod serve;
 pub mod spill;
-pub mod status;
 pub mod store;
 pub mod synth;
 pub mod tls;

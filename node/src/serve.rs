@@ -4,31 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use flowlore_proto::v1::admin_service_server::AdminServiceServer;
-use flowlore_proto::v1::evaluator_service_server::EvaluatorServiceServer;
-use flowlore_proto::v1::flow_service_server::FlowServiceServer;
-use flowlore_proto::v1::label_service_server::LabelServiceServer;
-use flowlore_proto::v1::peer_service_server::PeerServiceServer;
-use flowlore_proto::v1::reputation_service_server::ReputationServiceServer;
 use tokio::task::JoinSet;
-use tonic::codec::CompressionEncoding::Gzip;
-use tonic::transport::Server;
 
-use crate::limits::{
-    CONNECTION_WINDOW_BYTES, DRAIN_TIME_MAX, KEEPALIVE_ANSWER_MAX, KEEPALIVE_EVERY,
-    MESSAGE_BYTES_MAX, PENDING_RESETS_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
-};
+use crate::limits::DRAIN_TIME_MAX;
 use crate::listen::{LocalPort, PeerPort};
 use crate::node::Node;
-use crate::rpc::admin::AdminHandler;
-use crate::rpc::auth::Auth;
-use crate::rpc::evaluator::EvaluatorHandler;
-use crate::rpc::federation::PeerHandler;
-use crate::rpc::flows::FlowHandler;
-use crate::rpc::labels::LabelHandler;
-use crate::rpc::reputation::ReputationHandler;
+use crate::peer::dialler;
+use crate::publisher;
+use crate::rpc::ports;
 use crate::tls::Admits;
-use crate::{dialler, publisher};
 
 /// A node that serves.
 #[derive(Debug)]
@@ -40,17 +24,6 @@ pub struct Serving {
     node: Arc<Node>,
     servers: JoinSet<Result<()>>,
     workers: JoinSet<()>,
-}
-
-/// Configures limits of a service's generated server.
-macro_rules! bounded {
-    ($server:ident, $handler:expr) => {
-        $server::new($handler)
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(MESSAGE_BYTES_MAX)
-            .accept_compressed(Gzip)
-            .send_compressed(Gzip)
-    };
 }
 
 /// Binds both ports and starts everything.
@@ -104,9 +77,7 @@ async fn serve_peers(node: Arc<Node>, port: PeerPort) -> Result<()> {
     };
     let incoming = port.accept(&node.identity, admits, node.meter.clone())?;
     let stopped = until_stopped(node.clone());
-    limited()
-        .add_service(bounded!(PeerServiceServer, PeerHandler(node.clone())))
-        .add_service(bounded!(EvaluatorServiceServer, EvaluatorHandler(node)))
+    ports::peers(node)
         .serve_with_incoming_shutdown(incoming, stopped)
         .await
         .context("the peers' port")
@@ -114,26 +85,10 @@ async fn serve_peers(node: Arc<Node>, port: PeerPort) -> Result<()> {
 
 async fn serve_clients(node: Arc<Node>, port: LocalPort) -> Result<()> {
     let stopped = until_stopped(node.clone());
-    let auth = Auth::new(node.org, node.keys.signing.public(), node.clock.clone());
-    limited()
-        .layer(auth)
-        .add_service(bounded!(FlowServiceServer, FlowHandler::new(node.clone())))
-        .add_service(bounded!(ReputationServiceServer, ReputationHandler(node.clone())))
-        .add_service(bounded!(LabelServiceServer, LabelHandler(node.clone())))
-        .add_service(bounded!(AdminServiceServer, AdminHandler(node)))
+    ports::clients(node)
         .serve_with_incoming_shutdown(port.accept(), stopped)
         .await
         .context("the local port")
-}
-
-fn limited() -> Server {
-    Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
-        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER_MAX))
-        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_concurrent_streams(STREAMS_MAX)
 }
 
 async fn until_stopped(node: Arc<Node>) {

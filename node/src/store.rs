@@ -18,7 +18,6 @@ use flowlore_ledger::answer::Question;
 use flowlore_ledger::ledger::{Engine, Ledger};
 use flowlore_ledger::roster::Chain;
 use flowlore_ledger::seal::{Author, OwnLabel};
-use flowlore_proto::v1;
 use tokio::sync::watch;
 
 use crate::folder::Folder;
@@ -222,22 +221,34 @@ impl Store {
         Ok(self.read().answer(question, day)?)
     }
 
-    /// Counts and digests.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn status(&self) -> Result<v1::StoreStatus> {
+    /// How much there is.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
         let ledger = self.read();
-        let blocks = ledger.heads().map(|head| head.next).sum();
         let ours = ledger.heads().filter(|head| head.feed.org == self.org);
-        Ok(v1::StoreStatus {
-            blocks,
+        Sizes {
+            blocks: ledger.heads().map(|head| head.next).sum(),
             own_blocks: ours.map(|head| head.next).sum(),
             held_blocks: ledger.held() as u64,
-            objects_digest: ledger.objects_digest().to_vec().into(),
+            objects_digest: ledger.objects_digest(),
             log_bytes: folder_bytes(&self.log_folder),
-        })
+        }
     }
+}
+
+/// How much a store holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Blocks of all feeds.
+    pub blocks: u64,
+    /// Blocks of our own feed.
+    pub own_blocks: u64,
+    /// Blocks that wait for something.
+    pub held_blocks: u64,
+    /// Equal for equal objects.
+    pub objects_digest: [u8; 32],
+    /// Bytes of the log.
+    pub log_bytes: u64,
 }
 
 fn folder_bytes(folder: &Path) -> u64 {

@@ -3,19 +3,18 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::Subcommand;
 use flowlore_common::env::{Clock, SystemClock};
 use flowlore_common::invite::Invite;
 use flowlore_common::roster::Policy;
-use flowlore_proto::v1;
 
 use super::init;
 use crate::config::Config;
 use crate::folder::Folder;
-use crate::joining;
 use crate::keys::Keys;
-use crate::rpc::client::{Local, status_error};
+use crate::peer::joining;
+use crate::rpc::client::Local;
 
 /// Arguments of `federation`.
 #[derive(Debug, clap::Args)]
@@ -141,45 +140,37 @@ fn join(args: &Join) -> Result<()> {
 }
 
 async fn invite(dir: &super::Dir) -> Result<()> {
-    let mut local = Local::connect(dir.path()).await?;
-    let invited = local.admin.invite(v1::InviteRequest {}).await.map_err(status_error)?;
-    println!("{}", invited.into_inner().line);
+    println!("{}", Local::connect(dir.path()).await?.invite().await?);
     Ok(())
 }
 
 async fn approve(args: &Approve) -> Result<()> {
     let mut local = Local::connect(args.dir.path()).await?;
-    let request =
-        v1::ApproveRequest { applicant: args.applicant.clone(), endorsers: args.endorsers.clone() };
-    let approved = local.admin.approve(request).await.map_err(status_error)?.into_inner();
-    let member = approved.member.context("the node names no member")?;
+    let admitted = local.approve(&args.applicant, &args.endorsers).await?;
     println!(
         "{} ({}) is a member; roster version {}.\n\
          Once enough evaluators are in: flowlore-node federation keygen --dir {} 2-of-3",
-        member.name,
-        member.fingerprint,
-        approved.roster_version,
+        admitted.name,
+        admitted.fingerprint,
+        admitted.roster_version,
         args.dir.path().display()
     );
     Ok(())
 }
 
 async fn keygen(args: &Keygen) -> Result<()> {
-    let mut local = Local::connect(args.dir.path()).await?;
     let (threshold, evaluators) = args.quorum;
-    let request = v1::KeygenRequest { threshold, evaluators };
-    let made = local.admin.keygen(request).await.map_err(status_error)?.into_inner();
+    let mut local = Local::connect(args.dir.path()).await?;
+    let (key_epoch, roster_version) = local.keygen(threshold, evaluators).await?;
     println!(
-        "Key epoch {} dealt {threshold} of {evaluators}; roster version {}. The evaluators fetch their shares; the \
-         copies here are erased as they do.",
-        made.key_epoch, made.roster_version
+        "Key epoch {key_epoch} dealt {threshold} of {evaluators}; roster version {roster_version}.\n\
+         The evaluators fetch their shares; the copies here are erased as they do."
     );
     Ok(())
 }
 
 async fn status(dir: &super::Dir) -> Result<()> {
-    let mut local = Local::connect(dir.path()).await?;
-    let status = local.admin.status(v1::StatusRequest {}).await.map_err(status_error)?.into_inner();
+    let status = Local::connect(dir.path()).await?.status().await?;
     println!("{} in federation {}", status.org_name, hex::encode(&status.federation[..4]));
     println!("roster version {}, {} members", status.roster_version, status.members.len());
     for member in &status.members {

@@ -9,7 +9,8 @@ use flowlore_common::env::SystemClock;
 use crate::config::{Config, Log};
 use crate::folder::Folder;
 use crate::node::Node;
-use crate::{joining, serve};
+use crate::peer::joining;
+use crate::serve;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]

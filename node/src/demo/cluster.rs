@@ -7,17 +7,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use flowlore_proto::v1;
-use flowlore_proto::v1::analyze_response;
-use serde_json::Value;
 use tokio::time::Instant;
-use tokio_stream::StreamExt as _;
 
 use super::ORGS;
 use crate::command::init;
 use crate::folder::Folder;
-use crate::joining;
-use crate::rpc::client::{Local, status_error, upload_parts};
+use crate::peer::joining;
+use crate::rpc::client::{Local, StatusResponse};
 
 /// How long any one thing may take before the demo gives up: thirty times what it takes on two cores.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,26 +45,6 @@ impl Drop for Member {
     }
 }
 
-/// What an upload gave.
-pub(super) struct Analyzed {
-    pub(super) report: Value,
-    pub(super) publication: v1::PublicationSummary,
-}
-
-/// What a look-up gave.
-pub(super) struct Told {
-    pub(super) state: String,
-    pub(super) shared: Value,
-    bytes: Vec<u8>,
-}
-
-impl Told {
-    /// A hash of the shared part's bytes.
-    pub(super) fn digest(&self) -> String {
-        hex::encode(&blake3::hash(&self.bytes).as_bytes()[..8])
-    }
-}
-
 impl Cluster {
     /// Makes three nodes, one federation, one key dealt two of three.
     pub(super) async fn start(&mut self, root: &Path) -> Result<()> {
@@ -81,15 +57,13 @@ impl Cluster {
         init::refound(self.dir(0), "Demo", true, 0)?;
         self.spawn(0).await?;
         for org in 1..ORGS.len() {
-            let invited = self.local(0).await?.admin.invite(v1::InviteRequest {}).await;
-            let line = invited.map_err(status_error)?.into_inner().line;
+            let line = self.local(0).await?.invite().await?;
             joining::ask(&Folder::open(self.dir(org))?, &line)?;
             self.launch(org)?;
             self.approve(org).await?;
             self.wait_until_up(org).await?;
         }
-        let keygen = v1::KeygenRequest { threshold: 2, evaluators: 3 };
-        self.local(0).await?.admin.keygen(keygen).await.map_err(status_error)?;
+        self.local(0).await?.keygen(2, 3).await?;
         self.wait("every node holds its share of the key", |status| {
             let keys = status.keys.clone().unwrap_or_default();
             keys.share_here && keys.evaluators == 3
@@ -105,9 +79,9 @@ impl Cluster {
         Local::connect(self.dir(org)).await
     }
 
-    pub(super) async fn status(&self, org: usize) -> Result<v1::StatusResponse> {
-        let mut local = self.local(org).await?;
-        Ok(local.admin.status(v1::StatusRequest {}).await.map_err(status_error)?.into_inner())
+    /// The status of a node, by a call to it.
+    pub(super) async fn status(&self, org: usize) -> Result<StatusResponse> {
+        self.local(org).await?.status().await
     }
 
     /// Waits until nothing waits anywhere and all hold the same objects.
@@ -129,55 +103,8 @@ impl Cluster {
         }
     }
 
-    /// Uploads all files below a folder.
-    pub(super) async fn analyze(
-        &self,
-        org: usize,
-        logs: &Path,
-        home_nets: &[String],
-    ) -> Result<Analyzed> {
-        let options = v1::AnalyzeOptions { home_nets: home_nets.to_vec(), ..Default::default() };
-        let stream = upload_parts(&[logs.to_owned()], options)?;
-        let answered = self.local(org).await?.flows.analyze(stream).await.map_err(status_error)?;
-        let mut answered = answered.into_inner();
-        let (mut json, mut publication) = (vec![], v1::PublicationSummary::default());
-        while let Some(part) = answered.next().await {
-            match part.map_err(status_error)?.part {
-                Some(analyze_response::Part::Report(part)) => json.extend_from_slice(&part.json),
-                Some(analyze_response::Part::Publication(summary)) => publication = summary,
-                None => bail!("an empty part"),
-            }
-        }
-        Ok(Analyzed { report: serde_json::from_slice(&json)?, publication })
-    }
-
-    pub(super) async fn lookup(&self, org: usize, destination: &str) -> Result<Told> {
-        let request = v1::LookupRequest { destinations: vec![destination.to_owned()] };
-        let answers = self.local(org).await?.reputation.lookup(request).await;
-        let mut answers = answers.map_err(status_error)?.into_inner();
-        let answer = answers.next().await.context("no answer")?.map_err(status_error)?;
-        let state = answer.state().as_str_name().trim_start_matches("ANSWER_STATE_").to_lowercase();
-        let bytes = answer.shared_json.to_vec();
-        let shared = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
-        Ok(Told { state, shared, bytes })
-    }
-
-    /// A person calls a destination malicious; where the label is then.
-    pub(super) async fn label(&self, org: usize, destination: &str) -> Result<String> {
-        let request = v1::PutLabelRequest {
-            destination: destination.to_owned(),
-            verdict: v1::Verdict::Malicious.into(),
-            behaviour: "phishing_page_visit".to_owned(),
-            confidence: 90,
-            ..Default::default()
-        };
-        let put = self.local(org).await?.labels.put(request).await.map_err(status_error)?;
-        let status = put.into_inner().status();
-        Ok(status.as_str_name().trim_start_matches("LABEL_STATUS_").to_lowercase())
-    }
-
     /// Ends a node as a crash would.
-    pub(super) async fn kill(&mut self, org: usize) {
+    pub(super) fn kill(&mut self, org: usize) {
         if let Some(mut child) = self.nodes[org].child.take() {
             let _ = child.kill();
             let _ = child.wait();
@@ -265,12 +192,11 @@ impl Cluster {
             ensure!(begun.elapsed() < PATIENCE, "{applicant} does not ask");
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        let request = v1::ApproveRequest { applicant, endorsers };
-        self.local(0).await?.admin.approve(request).await.map_err(status_error)?;
+        self.local(0).await?.approve(&applicant, &endorsers).await?;
         Ok(())
     }
 
-    async fn wait(&self, what: &str, holds: impl Fn(&v1::StatusResponse) -> bool) -> Result<()> {
+    async fn wait(&self, what: &str, holds: impl Fn(&StatusResponse) -> bool) -> Result<()> {
         let begun = Instant::now();
         for org in 0..self.nodes.len() {
             while !holds(&self.status(org).await?) {

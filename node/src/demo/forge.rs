@@ -10,7 +10,6 @@ use flowlore_common::sign::SecretKey;
 use flowlore_ledger::ledger::Head;
 use flowlore_ledger::sync::PROTOCOL;
 use flowlore_ledger::sync::message::{Message, State};
-use flowlore_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -22,6 +21,7 @@ use crate::folder::Folder;
 use crate::keys::Keys;
 use crate::peer::frame;
 use crate::peer::links::peer_client;
+use crate::rpc::client::StatusResponse;
 use crate::tls::{Identity, Traffic};
 
 /// Offers the block; what B did, in the words of its status.
@@ -80,7 +80,7 @@ fn head_of(heads: &[Head], org: OrgId) -> (Feed, u64, BlockId) {
 
 /// A block that is right in everything but its signature.
 fn forge(
-    status: &v1::StatusResponse,
+    status: &StatusResponse,
     federation: FederationId,
     (feed, height, prev): (Feed, u64, BlockId),
 ) -> Result<Vec<u8>> {

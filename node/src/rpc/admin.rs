@@ -33,8 +33,8 @@ impl AdminService for AdminHandler {
     ) -> Result<Response<v1::StatusResponse>, Status> {
         require(&request, Role::Reader)?;
         let node = self.0.clone();
-        let status = tokio::task::spawn_blocking(move || crate::status::status(&node));
-        Ok(Response::new(status.await.map_err(internal)?.map_err(internal)?))
+        let status = tokio::task::spawn_blocking(move || super::status::status(&node));
+        Ok(Response::new(status.await.map_err(internal)?))
     }
 
     type PublishDryRunStream = Iter<std::vec::IntoIter<Result<v1::DryRunPart, Status>>>;

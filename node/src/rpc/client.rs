@@ -1,5 +1,6 @@
 //! A client of this machine's own node, for commands and the demo.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{self, Poll};
@@ -15,7 +16,7 @@ use flowlore_proto::v1::label_service_client::LabelServiceClient;
 use flowlore_proto::v1::reputation_service_client::ReputationServiceClient;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
-use tokio_stream::Stream;
+use tokio_stream::{Stream, StreamExt as _};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
@@ -25,6 +26,8 @@ use crate::config::{Config, LocalAddress};
 use crate::folder::Folder;
 use crate::limits::{MESSAGE_BYTES_MAX, UPLOAD_PART_BYTES_MAX};
 use crate::listen::LocalStream;
+
+pub use v1::StatusResponse;
 
 /// The services of a running node, called with the admin's credential.
 #[derive(Debug)]
@@ -61,6 +64,157 @@ impl Local {
             labels: LabelServiceClient::new(signed.clone()),
             flows: FlowServiceClient::new(signed).max_decoding_message_size(MESSAGE_BYTES_MAX),
         })
+    }
+}
+
+/// An admitted org.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    /// Its name.
+    pub name: String,
+    /// Of its transport key.
+    pub fingerprint: String,
+    /// The roster that names it.
+    pub roster_version: u32,
+}
+
+/// What an upload gave.
+#[derive(Clone, Debug)]
+pub struct Analyzed {
+    /// The report, JSON.
+    pub report: Vec<u8>,
+    /// What of it waits to be published.
+    pub publication: v1::PublicationSummary,
+}
+
+/// What a look-up of one destination gave.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// `answered`, `unseen`, `not_asked`, ...
+    pub state: String,
+    /// The shared part's bytes, JSON; empty where there is none.
+    pub shared: Vec<u8>,
+}
+
+impl Local {
+    /// How the node is.
+    ///
+    /// # Errors
+    /// The node's words, here and below.
+    pub async fn status(&mut self) -> Result<StatusResponse> {
+        Ok(self.admin.status(v1::StatusRequest {}).await.map_err(status_error)?.into_inner())
+    }
+
+    /// A line with which an org can ask to join.
+    ///
+    /// # Errors
+    /// This node cannot invite.
+    pub async fn invite(&mut self) -> Result<String> {
+        let invited = self.admin.invite(v1::InviteRequest {}).await.map_err(status_error)?;
+        Ok(invited.into_inner().line)
+    }
+
+    /// Admits an applicant.
+    ///
+    /// # Errors
+    /// Nobody of that name waits, or the roster's rules are not met.
+    pub async fn approve(&mut self, applicant: &str, endorsers: &[String]) -> Result<Admitted> {
+        let (applicant, endorsers) = (applicant.to_owned(), endorsers.to_vec());
+        let request = v1::ApproveRequest { applicant, endorsers };
+        let approved = self.admin.approve(request).await.map_err(status_error)?.into_inner();
+        let member = approved.member.context("the node names no member")?;
+        let (name, fingerprint) = (member.name, member.fingerprint);
+        Ok(Admitted { name, fingerprint, roster_version: approved.roster_version })
+    }
+
+    /// Deals a new key; its key epoch and the roster that announces it.
+    ///
+    /// # Errors
+    /// That is no way to share a key here.
+    pub async fn keygen(&mut self, threshold: u32, evaluators: u32) -> Result<(u32, u32)> {
+        let request = v1::KeygenRequest { threshold, evaluators };
+        let made = self.admin.keygen(request).await.map_err(status_error)?.into_inner();
+        Ok((made.key_epoch, made.roster_version))
+    }
+
+    /// Uploads files and folders.
+    ///
+    /// # Errors
+    /// A path cannot be read.
+    pub async fn analyze(&mut self, paths: &[PathBuf], home_nets: &[String]) -> Result<Analyzed> {
+        let options = v1::AnalyzeOptions { home_nets: home_nets.to_vec(), ..Default::default() };
+        let parts = upload_parts(paths, options)?;
+        let mut answered = self.flows.analyze(parts).await.map_err(status_error)?.into_inner();
+        let (mut report, mut publication) = (vec![], v1::PublicationSummary::default());
+        while let Some(part) = answered.next().await {
+            match part.map_err(status_error)?.part {
+                Some(v1::analyze_response::Part::Report(part)) => {
+                    report.extend_from_slice(&part.json);
+                }
+                Some(v1::analyze_response::Part::Publication(summary)) => publication = summary,
+                None => {}
+            }
+        }
+        Ok(Analyzed { report, publication })
+    }
+
+    /// What would leave of files and folders: a line of text a fact.
+    ///
+    /// # Errors
+    /// A path cannot be read.
+    pub async fn dry_run(&mut self, paths: &[PathBuf]) -> Result<Vec<String>> {
+        let parts = upload_parts(paths, v1::AnalyzeOptions::default())?;
+        let shown = self.admin.publish_dry_run(parts).await.map_err(status_error)?;
+        let mut shown = shown.into_inner();
+        let (mut lines, mut statements) = (vec![], 0_u64);
+        while let Some(part) = shown.next().await {
+            match part.map_err(status_error)?.part {
+                Some(v1::dry_run_part::Part::Statement(said)) => {
+                    statements += 1;
+                    lines.push(format!("{} {} {}", said.purpose, said.kind, said.destination));
+                    lines.extend(said.entries.iter().map(|entry| format!("  {entry}")));
+                    lines.push(format!("  sealed bytes: {}", hex::encode(said.body)));
+                }
+                Some(v1::dry_run_part::Part::Kept(kept)) => {
+                    let kept: BTreeMap<_, _> = kept.never_tokenised.into_iter().collect();
+                    let kept = kept.iter();
+                    lines.extend(kept.map(|(why, count)| format!("{count} stay here: {why}")));
+                }
+                None => {}
+            }
+        }
+        lines.push(format!("{statements} statements would leave, as tokens and sealed bytes."));
+        Ok(lines)
+    }
+
+    /// Looks a destination up.
+    ///
+    /// # Errors
+    /// The node gives no answer.
+    pub async fn lookup(&mut self, destination: &str) -> Result<Told> {
+        let request = v1::LookupRequest { destinations: vec![destination.to_owned()] };
+        let answers = self.reputation.lookup(request).await.map_err(status_error)?;
+        let answer = answers.into_inner().next().await.context("no answer")?;
+        let answer = answer.map_err(status_error)?;
+        let state = answer.state().as_str_name().trim_start_matches("ANSWER_STATE_");
+        Ok(Told { state: state.to_lowercase(), shared: answer.shared_json.to_vec() })
+    }
+
+    /// Calls a destination malicious; where the label is then: `sealed` or `waiting`.
+    ///
+    /// # Errors
+    /// The destination never leaves the node.
+    pub async fn call_malicious(&mut self, destination: &str, behaviour: &str) -> Result<String> {
+        let request = v1::PutLabelRequest {
+            destination: destination.to_owned(),
+            verdict: v1::Verdict::Malicious.into(),
+            behaviour: behaviour.to_owned(),
+            confidence: 90,
+            ..Default::default()
+        };
+        let put = self.labels.put(request).await.map_err(status_error)?;
+        let status = put.into_inner().status();
+        Ok(status.as_str_name().trim_start_matches("LABEL_STATUS_").to_lowercase())
     }
 }
 

@@ -9,6 +9,8 @@
 //! | [`admin`] | status, invitations, approvals, keys | the local port |
 //! | [`federation`] | replication, joining, the roster | the peers' port |
 //! | [`evaluator`] | evaluations | the peers' port |
+//! | [`status`] | what `admin` tells of the node | |
+//! | [`ports`] | the services of each port, with their limits | |
 //! | [`client`] | nothing: calls the local port, for commands | |
 
 pub mod admin;
@@ -18,7 +20,9 @@ pub mod evaluator;
 pub mod federation;
 pub mod flows;
 pub mod labels;
+pub mod ports;
 pub mod reputation;
+pub mod status;
 
 use tonic::Status;
 

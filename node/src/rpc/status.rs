@@ -2,7 +2,6 @@
 
 use std::sync::PoisonError;
 
-use anyhow::Result;
 use flowlore_common::roster::Member;
 use flowlore_common::roster::key_epoch::KeyOrigin;
 use flowlore_proto::v1;
@@ -12,14 +11,12 @@ use crate::roster::{Roster, fingerprint};
 use crate::rpc::admin::member_out;
 
 /// The whole status.
-///
-/// # Errors
-/// The store cannot be read.
-pub fn status(node: &Node) -> Result<v1::StatusResponse> {
+#[must_use]
+pub fn status(node: &Node) -> v1::StatusResponse {
     let roster = node.store.roster();
     let (peer_bytes_sent, peer_bytes_received) = node.meter.totals();
     let others = roster.active().filter(|member| member.org != node.org);
-    Ok(v1::StatusResponse {
+    v1::StatusResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         org_name: node.config.org_name.clone(),
         org_id: node.org.0.to_vec().into(),
@@ -30,13 +27,24 @@ pub fn status(node: &Node) -> Result<v1::StatusResponse> {
         applicants: applicants(node),
         keys: Some(key_status(node, &roster)),
         peers: others.map(|member| peer_status(node, member)).collect(),
-        store: Some(node.store.status()?),
+        store: Some(store(node)),
         names: Some(names(node)),
         refused: refused(node),
         peer_bytes_sent,
         peer_bytes_received,
         uptime_s: node.started.elapsed().as_secs(),
-    })
+    }
+}
+
+fn store(node: &Node) -> v1::StoreStatus {
+    let sizes = node.store.sizes();
+    v1::StoreStatus {
+        blocks: sizes.blocks,
+        own_blocks: sizes.own_blocks,
+        held_blocks: sizes.held_blocks,
+        objects_digest: sizes.objects_digest.to_vec().into(),
+        log_bytes: sizes.log_bytes,
+    }
 }
 
 fn applicants(node: &Node) -> Vec<v1::Applicant> {

@@ -1,0 +1,66 @@
+//! The services of each port, with their limits.
+
+use std::sync::Arc;
+
+use flowlore_proto::v1::admin_service_server::AdminServiceServer;
+use flowlore_proto::v1::evaluator_service_server::EvaluatorServiceServer;
+use flowlore_proto::v1::flow_service_server::FlowServiceServer;
+use flowlore_proto::v1::label_service_server::LabelServiceServer;
+use flowlore_proto::v1::peer_service_server::PeerServiceServer;
+use flowlore_proto::v1::reputation_service_server::ReputationServiceServer;
+use tonic::codec::CompressionEncoding::Gzip;
+use tonic::transport::Server;
+use tonic::transport::server::Router;
+use tower::layer::util::{Identity, Stack};
+
+use super::admin::AdminHandler;
+use super::auth::Auth;
+use super::evaluator::EvaluatorHandler;
+use super::federation::PeerHandler;
+use super::flows::FlowHandler;
+use super::labels::LabelHandler;
+use super::reputation::ReputationHandler;
+use crate::limits::{
+    CONNECTION_WINDOW_BYTES, KEEPALIVE_ANSWER_MAX, KEEPALIVE_EVERY, MESSAGE_BYTES_MAX,
+    PENDING_RESETS_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
+};
+use crate::node::Node;
+
+/// Configures limits of a service's generated server.
+macro_rules! bounded {
+    ($server:ident, $handler:expr) => {
+        $server::new($handler)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+            .accept_compressed(Gzip)
+            .send_compressed(Gzip)
+    };
+}
+
+/// What other members are served.
+pub fn peers(node: Arc<Node>) -> Router {
+    limited()
+        .add_service(bounded!(PeerServiceServer, PeerHandler(node.clone())))
+        .add_service(bounded!(EvaluatorServiceServer, EvaluatorHandler(node)))
+}
+
+/// What this org's own people are served, every call signed.
+pub fn clients(node: Arc<Node>) -> Router<Stack<Auth, Identity>> {
+    let auth = Auth::new(node.org, node.keys.signing.public(), node.clock.clone());
+    limited()
+        .layer(auth)
+        .add_service(bounded!(FlowServiceServer, FlowHandler::new(node.clone())))
+        .add_service(bounded!(ReputationServiceServer, ReputationHandler(node.clone())))
+        .add_service(bounded!(LabelServiceServer, LabelHandler(node.clone())))
+        .add_service(bounded!(AdminServiceServer, AdminHandler(node)))
+}
+
+fn limited() -> Server {
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
+        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER_MAX))
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(STREAMS_MAX)
+}
