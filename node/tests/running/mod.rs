@@ -1,0 +1,139 @@
+//! Nodes that run in a test's own process, on loopback, with ports from the system.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowlore_common::env::SystemClock;
+use flowlore_node::command::init;
+use flowlore_node::config::Config;
+use flowlore_node::folder::Folder;
+use flowlore_node::node::Node;
+use flowlore_node::peer::joining;
+use flowlore_node::rpc::client::Local;
+use flowlore_node::serve;
+use flowlore_proto::v1;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_stream::StreamExt as _;
+
+/// How long any one condition may take on a loaded machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node that runs in this process.
+pub(crate) struct Running {
+    pub(crate) dir: PathBuf,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    pub(crate) async fn start(dir: &Path) -> Self {
+        let folder = Folder::open(dir).unwrap();
+        let config = Config::load(&folder).unwrap();
+        if joining::is_joining(&folder).unwrap() {
+            joining::join(&folder, &config).await.unwrap();
+        }
+        let node = Node::open(folder, config, Arc::new(SystemClock)).unwrap();
+        let serving = serve::start(node).await.unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let ended = tokio::spawn(serving.until(async {
+            let _ = stopped.await;
+        }));
+        Self { dir: dir.to_owned(), stop, ended }
+    }
+
+    /// Stops it, and waits until its folder is free for the next.
+    pub(crate) async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.ended.await.unwrap().unwrap();
+        let folder = Folder::open(&self.dir).unwrap();
+        let free = async {
+            while folder.lock().is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, free).await.expect("the folder is let go of");
+    }
+
+    pub(crate) async fn local(&self) -> Local {
+        Local::connect(&self.dir).await.unwrap()
+    }
+
+    pub(crate) async fn status(&self) -> v1::StatusResponse {
+        let status = self.local().await.admin.status(v1::StatusRequest {}).await;
+        status.unwrap().into_inner()
+    }
+
+    pub(crate) async fn lookup(&self, destinations: &[&str]) -> Vec<v1::Answer> {
+        let destinations = destinations.iter().map(ToString::to_string).collect();
+        let request = v1::LookupRequest { destinations };
+        let answers = self.local().await.reputation.lookup(request).await.unwrap();
+        answers.into_inner().map(Result::unwrap).collect().await
+    }
+
+    pub(crate) async fn put(
+        &self,
+        destination: &str,
+        verdict: v1::Verdict,
+    ) -> v1::PutLabelResponse {
+        let request = v1::PutLabelRequest {
+            destination: destination.to_owned(),
+            verdict: verdict.into(),
+            ..v1::PutLabelRequest::default()
+        };
+        self.local().await.labels.put(request).await.unwrap().into_inner()
+    }
+
+    /// Waits until the status is as wanted.
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&v1::StatusResponse) -> bool) {
+        let wait = async {
+            while !holds(&self.status().await) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never: {what}"));
+    }
+}
+
+/// A node's folder with ports of its own.
+pub(crate) fn make(root: &Path, name: &str, documentation_names: bool) -> PathBuf {
+    let dir = root.join(name);
+    init::create(&dir, name).unwrap();
+    let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [local, peer] = ports.map(|port| port.local_addr().unwrap().to_string());
+    let path = dir.join("flowlore.toml");
+    let mut table: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+    table["local"]["listen"] = local.into();
+    table["peer"]["listen"] = peer.clone().into();
+    table["peer"]["advertise"] = peer.into();
+    std::fs::write(&path, toml::to_string(&table).unwrap()).unwrap();
+    if documentation_names {
+        init::refound(&dir, name, true, 0).unwrap();
+    }
+    dir
+}
+
+/// Invites, asks, approves.
+pub(crate) async fn join(
+    governor: &Running,
+    dir: &Path,
+    name: &str,
+    endorsers: &[&str],
+) -> Running {
+    let mut local = governor.local().await;
+    let line = local.admin.invite(v1::InviteRequest {}).await.unwrap().into_inner().line;
+    joining::ask(&Folder::open(dir).unwrap(), &line).unwrap();
+    let joining = tokio::spawn({
+        let dir = dir.to_owned();
+        async move { Running::start(&dir).await }
+    });
+    governor.until("asks", |status| status.applicants.iter().any(|who| who.name == name)).await;
+    let endorsers = endorsers.iter().map(ToString::to_string).collect();
+    let request = v1::ApproveRequest { applicant: name.to_owned(), endorsers };
+    local.admin.approve(request).await.unwrap();
+    joining.await.unwrap()
+}
