@@ -54,6 +54,8 @@ pub const UPLOAD_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 pub const UPLOAD_PART_BYTES_MAX: usize = 256 * 1024;
 /// Longest path of an uploaded file, bytes (PATH_MAX of Linux is 4,096).
 pub const UPLOAD_PATH_BYTES_MAX: usize = 4_096;
+/// Longest silence within an upload: its slot is wanted by others.
+pub const UPLOAD_SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Uploads at once: each may use the whole memory budget of `[analyze]`.
 pub const UPLOADS_MAX: usize = 2;
 /// Bytes of a report in one message: well below the largest message.

@@ -87,7 +87,7 @@ fn found(folder: &Folder, config: &Config, keys: &Keys, policy: Policy, now: Hou
 /// Founds the federation anew under a name and the two rules that demos and tests need otherwise.
 ///
 /// # Errors
-/// As [`found`]; the node runs.
+/// The folder holds blocks already, the disk refuses, or the node runs.
 pub fn refound(dir: &Path, name: &str, documentation_names: bool, delay_hours: u16) -> Result<()> {
     let folder = Folder::open(dir)?;
     let config = Config::load(&folder)?;

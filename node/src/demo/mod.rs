@@ -3,10 +3,10 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`sample`] | the logs, and what is known to be in them |
-//! | [`cluster`] | the three processes and their federation |
-//! | [`forge`] | a block that A never signed, offered to B |
-//! | [`show`] | printing, timing, and counting what differs |
+//! | `sample` | the logs, and what is known to be in them |
+//! | `cluster` | the three processes and their federation |
+//! | `forge` | a block that A never signed, offered to B |
+//! | `show` | printing, timing, and counting what differs |
 
 mod cluster;
 mod forge;

@@ -29,7 +29,7 @@ use super::internal;
 use crate::analyze::{Effort, analyze_and};
 use crate::limits::{
     REPORT_PART_BYTES, UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX, UPLOAD_PART_BYTES_MAX,
-    UPLOAD_PATH_BYTES_MAX, UPLOADS_MAX,
+    UPLOAD_PATH_BYTES_MAX, UPLOAD_SILENCE_MAX, UPLOADS_MAX,
 };
 use crate::node::Node;
 use crate::observe::{observed, suspicions};
@@ -97,10 +97,14 @@ impl Upload {
         mut incoming: Streaming<v1::AnalyzeRequest>,
     ) -> Result<Self, Status> {
         let mut upload = Self::new(node)?;
-        while let Some(part) = incoming.next().await {
-            upload.take(part?.part)?;
+        loop {
+            let next = tokio::time::timeout(UPLOAD_SILENCE_MAX, incoming.next()).await;
+            let silent = |_| Status::deadline_exceeded("nothing came for a minute: upload again");
+            match next.map_err(silent)? {
+                None => return Ok(upload),
+                Some(part) => upload.take(part?.part)?,
+            }
         }
-        Ok(upload)
     }
 
     fn take(&mut self, part: Option<Incoming>) -> Result<(), Status> {

@@ -21,8 +21,8 @@ use super::flows::FlowHandler;
 use super::labels::LabelHandler;
 use super::reputation::ReputationHandler;
 use crate::limits::{
-    CONNECTION_WINDOW_BYTES, KEEPALIVE_ANSWER_MAX, KEEPALIVE_EVERY, MESSAGE_BYTES_MAX,
-    PENDING_RESETS_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
+    CALL_TIME_MAX, CONNECTION_WINDOW_BYTES, KEEPALIVE_ANSWER_MAX, KEEPALIVE_EVERY,
+    MESSAGE_BYTES_MAX, PENDING_RESETS_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
 use crate::node::Node;
 
@@ -37,9 +37,10 @@ macro_rules! bounded {
     };
 }
 
-/// What other members are served.
+/// What other members are served; a call that is no stream is answered in time or not at all.
 pub fn peers(node: Arc<Node>) -> Router {
     limited()
+        .timeout(CALL_TIME_MAX)
         .add_service(bounded!(PeerServiceServer, PeerHandler(node.clone())))
         .add_service(bounded!(EvaluatorServiceServer, EvaluatorHandler(node)))
 }
