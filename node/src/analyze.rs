@@ -64,9 +64,9 @@ pub struct AnalyzeArgs {
     /// What to print
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// List findings from this severity on; the others are counted
-    #[arg(long, value_name = "SEVERITY", default_value = "medium")]
-    min_severity: Severity,
+    /// List findings from this severity on; the others are counted [default: medium as text, info as JSON]
+    #[arg(long, value_name = "SEVERITY")]
+    min_severity: Option<Severity>,
     /// List so many conversations, by bytes, or all
     #[arg(long, value_name = "N|all", default_value_t = Conversations(Some(CONVERSATIONS_DEFAULT)))]
     conversations: Conversations,
@@ -256,7 +256,11 @@ pub fn run(args: AnalyzeArgs, terminal: bool, out: &mut dyn io::Write) -> anyhow
     let folder = args.history.as_deref().map(HistoryFolder::open).transpose()?;
     let options = Options {
         home: Home::new(args.home_net),
-        severity_min: args.min_severity,
+        severity_min: args.min_severity.unwrap_or(match args.output {
+            Output::Text => Severity::Medium,
+            // A program picks for itself.
+            Output::Json | Output::Ndjson => Severity::Info,
+        }),
         conversations: args.conversations.0,
         assets: args.assets.as_deref().map(read_assets).transpose()?.unwrap_or_default(),
         history: folder.as_ref().map(HistoryFolder::read).transpose()?,

@@ -380,8 +380,11 @@ fn group(drafts: &[Drafted]) -> Vec<Vec<usize>> {
     let mut leader: Vec<usize> = (0..drafts.len()).collect();
     let mut first: BTreeMap<(Option<Addr>, String), usize> = BTreeMap::new();
     for (at, draft) in drafts.iter().enumerate() {
+        // Behind a proxy the address is the proxy's, which everything there has in common.
+        let proxied = draft.key.behaviour == Behaviour::C2BeaconProxied;
         let address = draft.finding.destination.address.to_string();
-        for key in [(None, subject(draft)), (Some(draft.key.source), address)] {
+        let shared = (!proxied).then_some((Some(draft.key.source), address));
+        for key in [(None, subject(draft))].into_iter().chain(shared) {
             let other = *first.entry(key).or_insert(at);
             let (a, b) = (root(&leader, at), root(&leader, other));
             leader[a.max(b)] = a.min(b);

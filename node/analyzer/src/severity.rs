@@ -84,6 +84,8 @@ pub fn rule(
         "an ordinary named service, and too few hosts to show that it is rare",
     );
     ruling.cap(behaviour == Behaviour::LongConnection, Medium, "duration alone");
+    let visit = group.direction == Direction::Inbound;
+    ruling.cap(behaviour == Behaviour::LongConnection && visit, Low, "a visitor that stays");
     if around.critical_asset {
         ruling = match ruling.severity {
             Info | Critical => ruling,
@@ -130,7 +132,7 @@ fn is_new(around: &Surroundings) -> bool {
 /// count against it here: every agent has one of its own.
 fn is_ordinary(group: &Group<'_>) -> bool {
     let hints = &group.hints;
-    group.grouping == Grouping::Name
+    matches!(group.grouping, Grouping::Name | Grouping::Proxied)
         && (hints.tls > 0 || hints.http > 0)
         && hints.missing_host_header == 0
         && hints.mime_mismatch == 0

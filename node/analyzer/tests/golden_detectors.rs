@@ -593,7 +593,19 @@ mod severities {
         let new = Surroundings { first_seen_days: Some(7), ..few };
         assert_eq!(of(&ordinary, &new), Severity::High, "the history calls it new");
         assert_eq!(of(&by_address(&contacts), &few), Severity::High, "no name");
-        assert_eq!(of(&proxied("service.example", &contacts), &few), Severity::High);
+        let through_proxy = proxied("service.example", &contacts);
+        assert_eq!(
+            of(&through_proxy, &few),
+            Severity::Medium,
+            "a proxy's clients name all they use"
+        );
+        // Five machines or more, fewer than half: the org uses it. Four: it may have spread that far.
+        let shared = |hosts_contacting| Surroundings { hosts_contacting, ..known() };
+        assert_eq!(of(&ordinary, &shared(5)), Severity::Low);
+        assert_eq!(of(&ordinary, &shared(106)), Severity::Low);
+        let four_of_forty = Surroundings { inside_hosts: 40, ..shared(4) };
+        assert_eq!(of(&ordinary, &four_of_forty), Severity::Medium);
+        assert_eq!(of(&by_address(&contacts), &shared(5)), Severity::Medium, "no name");
         let with = |change: fn(&mut Group<'_>)| {
             let mut group = ordinary.clone();
             change(&mut group);

@@ -205,7 +205,7 @@ fn summarise(
 ) -> Summary {
     let threats = || incidents.iter().filter(|one| one.kind == "threat");
     let gravest = threats().map(|one| one.severity).max();
-    let action_required = gravest >= Some(Severity::Medium);
+    let action_required = gravest >= Some(Severity::High);
     let verdict = match gravest {
         Some(Severity::Critical | Severity::High) => Verdict::Malicious,
         Some(Severity::Medium) => Verdict::Suspicious,
@@ -223,7 +223,7 @@ fn summarise(
     // Without a finding the confidence is that of the data: good data would have shown the behaviours
     // that are looked for, not every attack.
     let confidence = match (gravest, coverage.grade) {
-        (Some(gravest), _) if action_required => {
+        (Some(gravest), _) if gravest >= Severity::Medium => {
             let same = threats().filter(|one| one.severity == gravest);
             same.map(|one| one.confidence).max().unwrap_or_default()
         }
@@ -258,20 +258,36 @@ const fn band(confidence: u8) -> &'static str {
     }
 }
 
-/// The line that a tired analyst reads first.
+/// The line that a tired analyst reads first. High and critical need action, medium a look today.
 fn headline(verdict: Verdict, incidents: &[Incident], coverage: &Coverage) -> String {
-    let acted: Vec<&Incident> =
-        incidents.iter().filter(|one| one.severity >= Severity::Medium).collect();
+    let threats = || incidents.iter().filter(|one| one.kind == "threat");
+    let acted: Vec<&Incident> = threats().filter(|one| one.severity >= Severity::High).collect();
+    let looked_at = threats().filter(|one| one.severity == Severity::Medium).count();
     let hosts: BTreeSet<_> = acted.iter().flat_map(|one| &one.hosts).collect();
     let counted = |count: usize, one: &str, many: &str| match count {
         1 => format!("1 {one}"),
         _ => format!("{count} {many}"),
     };
+    let blind = match coverage.grade {
+        Grade::Poor => " Coverage poor: what was not recorded cannot be excluded.",
+        Grade::Good | Grade::Partial => "",
+    };
     match verdict {
-        Verdict::Malicious | Verdict::Suspicious => format!(
-            "ACTION REQUIRED: {} on {}. Nothing else needs a person.",
-            counted(acted.len(), "incident", "incidents"),
-            counted(hosts.len(), "host", "hosts"),
+        Verdict::Malicious => {
+            let rest = match looked_at {
+                0 => "Nothing else needs a person.".to_owned(),
+                1 => "1 more is worth a look today.".to_owned(),
+                more => format!("{more} more are worth a look today."),
+            };
+            format!(
+                "ACTION REQUIRED: {} on {}. {rest}{blind}",
+                counted(acted.len(), "incident", "incidents"),
+                counted(hosts.len(), "host", "hosts"),
+            )
+        }
+        Verdict::Suspicious => format!(
+            "SUSPICIOUS: {} worth a look today. Nothing needs action now.{blind}",
+            counted(looked_at, "incident is", "incidents are"),
         ),
         Verdict::NoInterestingActivity => {
             format!("NOTHING NEEDS ACTION. Coverage {}.", coverage.grade.name())
