@@ -305,7 +305,8 @@ fn the_project_speaks_of_itself_alone() {
         concat!("/tm", "p/tar", "get"),
     ];
     let mut failures = Vec::new();
-    for path in tracked() {
+    // The public suffix list is data of others, where such a path can stand by chance.
+    for path in tracked().into_iter().filter(|path| !path.starts_with("common/data")) {
         let Ok(text) = fs::read_to_string(root().join(&path)) else { continue };
         for (number, line) in text.lines().enumerate() {
             for mark in marks.iter().filter(|mark| line.contains(**mark)) {
