@@ -383,6 +383,15 @@ fn opened(open: v1::FileOpen) -> SeenFile {
 
 #[tonic::async_trait]
 impl AdminService for Script {
+    type PublishDryRunStream = Answers<v1::DryRunPart>;
+
+    async fn publish_dry_run(
+        &self,
+        _: Request<Streaming<v1::AnalyzeRequest>>,
+    ) -> Result<Response<Self::PublishDryRunStream>, Status> {
+        Err(Status::unimplemented("not in the script"))
+    }
+
     async fn status(
         &self,
         request: Request<v1::StatusRequest>,

@@ -78,6 +78,15 @@ pub struct Hints {
     pub mime_mismatch: u64,
 }
 
+impl Hints {
+    /// Whether the Host header is missing as a habit: in at least half of the flows with HTTP. A request now and then
+    /// without one is a request that the sensor saw in part.
+    #[must_use]
+    pub const fn lacks_host_header(&self) -> bool {
+        self.missing_host_header > 0 && self.missing_host_header >= self.http / 2
+    }
+}
+
 /// A source's contacts with one destination.
 #[derive(Clone, Debug)]
 pub struct Group<'a> {

@@ -86,7 +86,7 @@ impl Modifiers {
         Self {
             prevalence_milli: prevalence(around),
             first_seen_milli: first_seen(around),
-            missing_host_milli: when(group.hints.missing_host_header > 0, MISSING_HOST_MILLI),
+            missing_host_milli: when(group.hints.lacks_host_header(), MISSING_HOST_MILLI),
             rare_signature_milli: when(group.hints.rare_signature, MODIFIER_MILLI),
             mime_mismatch_milli: when(group.hints.mime_mismatch > 0, MODIFIER_MILLI),
         }

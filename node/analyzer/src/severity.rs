@@ -134,7 +134,7 @@ fn is_ordinary(group: &Group<'_>) -> bool {
     let hints = &group.hints;
     matches!(group.grouping, Grouping::Name | Grouping::Proxied)
         && (hints.tls > 0 || hints.http > 0)
-        && hints.missing_host_header == 0
+        && !hints.lacks_host_header()
         && hints.mime_mismatch == 0
         && group.totals.unanswered < group.totals.flows
 }

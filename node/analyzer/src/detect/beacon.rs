@@ -239,7 +239,7 @@ fn ordinary(group: &Group<'_>, evidence: &mut Vec<Evidence>) {
     let protocol = match group.hints {
         _ if !named => None,
         ref hints if hints.tls > 0 => Some(("TLS with a server name", hints.tls)),
-        ref hints if hints.http > 0 && hints.missing_host_header == 0 => {
+        ref hints if hints.http > 0 && !hints.lacks_host_header() => {
             Some(("HTTP with a Host header", hints.http))
         }
         _ => None,
