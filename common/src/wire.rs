@@ -75,7 +75,10 @@ mod tests {
     fn questions_are_shown_normalised() {
         let shown = |text: &str| query(text, &text.parse().unwrap(), Suffixes::shipped());
         let name = shown("WWW.Evil.Example:8443");
-        assert_eq!((&*name.host, &*name.site, name.port), ("www.evil.example", "evil.example", 8443));
+        assert_eq!(
+            (&*name.host, &*name.site, name.port),
+            ("www.evil.example", "evil.example", 8443)
+        );
         assert_eq!(name.input, "WWW.Evil.Example:8443");
         let v6 = shown("[2001:db8::1]:443");
         assert_eq!((&*v6.host, &*v6.address, &*v6.site), ("", "2001:db8::1", "2001:db8::/64"));

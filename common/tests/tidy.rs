@@ -279,7 +279,10 @@ fn every_detector_has_a_row_and_a_golden_case() {
     for entry in fs::read_dir(folder).expect("detect/ is there") {
         let path = entry.expect("a readable entry").path();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if ["mod", "template"].contains(&stem.as_str()) || stem.ends_with("tests") {
+        // The last two are what detectors share: the protocols that tick by nature, and numbers in words.
+        if ["mod", "template", "infrastructure", "words"].contains(&stem.as_str())
+            || stem.ends_with("tests")
+        {
             continue;
         }
         count += 1;
