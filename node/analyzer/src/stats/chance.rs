@@ -70,7 +70,7 @@ mod tests {
                 let mut second = 1_700_000_000_u32;
                 let mut contacts = vec![Contact { second, bytes: 100 }];
                 for _ in 0..gaps {
-                    let uniform = (random.next_u32() as f64 + 1.0) / 4_294_967_297.0;
+                    let uniform = (f64::from(random.next_u32()) + 1.0) / 4_294_967_297.0;
                     second += 1 + (-uniform.ln() * 86_400.0 / f64::from(gaps + 1)) as u32;
                     contacts.push(Contact { second, bytes: 100 });
                 }
