@@ -100,15 +100,21 @@ fn pack(text: &str) -> Option<Uid> {
     if text.len() > UID_CHARS_MAX {
         return None;
     }
-    let mut packed = 0u128;
-    for (at, &byte) in text.as_bytes().iter().enumerate() {
+    let (low, high) = text.as_bytes().split_at(text.len().min(UID_CHARS_MAX / 2));
+    Some(Uid(u128::from(pack_half(low)?) | u128::from(pack_half(high)?) << 60))
+}
+
+/// Half of a uid: it fits into 60 bits, which are quicker to shift than 120.
+fn pack_half(text: &[u8]) -> Option<u64> {
+    let mut packed = 0;
+    for &byte in text.iter().rev() {
         let code = CODES[usize::from(byte)];
         if code == 0 {
             return None;
         }
-        packed |= u128::from(code) << (6 * at);
+        packed = packed << 6 | u64::from(code);
     }
-    Some(Uid(packed))
+    Some(packed)
 }
 
 fn hash128(bytes: &[u8]) -> u128 {

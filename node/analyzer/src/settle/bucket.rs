@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, io};
 
 use flowlore_common::label::Direction;
-use hashbrown::HashTable;
+use hashbrown::{HashTable, hash_table::Entry};
 
 use super::part::Part;
 use crate::{
     direction::Home,
-    flow::{self, Entry, Flow},
+    flow::{self, Flow},
     intake::Chunks,
     naming::{Answers, NamedBy},
     packed::{Addr, Reader, Uid, mix_bytes},
@@ -70,8 +70,8 @@ pub(crate) struct Bucket {
     pub(crate) odd_uids: BTreeMap<Uid, Box<str>>,
     apps: Vec<App>,
     answers: Answers,
+    /// Of names while they come in, then of flows.
     index: HashTable<u32>,
-    order: Vec<(u64, u32)>,
 }
 
 impl Bucket {
@@ -106,30 +106,30 @@ impl Bucket {
         Ok(())
     }
 
-    fn take(&mut self, entry: Entry<'_>) {
+    fn take(&mut self, entry: flow::Entry<'_>) {
         match entry {
-            Entry::Flow(flow, text) => {
+            flow::Entry::Flow(flow, text) => {
                 if let Some(text) = text {
                     self.odd_uids.insert(flow.uid, text.into());
                 }
                 self.flows.push(flow);
             }
-            Entry::Tls { uid, quic, name, signature } => {
+            flow::Entry::Tls { uid, quic, name, signature } => {
                 let by = if quic { NamedBy::Quic } else { NamedBy::Sni };
                 let name = self.intern(name);
                 let (missing_host, mime_mismatch) = (false, false);
                 self.apps.push(App { uid, by, name, signature, missing_host, mime_mismatch });
             }
-            Entry::Http { uid, name, connect, missing_host, mime_mismatch, signature } => {
+            flow::Entry::Http { uid, name, connect, missing_host, mime_mismatch, signature } => {
                 let by = if connect { NamedBy::Connect } else { NamedBy::Http };
                 let name = self.intern(name);
                 self.apps.push(App { uid, by, name, signature, missing_host, mime_mismatch });
             }
-            Entry::Answer { client, address, time_us, name } => {
+            flow::Entry::Answer { client, address, time_us, name } => {
                 let name = self.intern(name);
                 self.answers.push(client, address, time_us, name);
             }
-            Entry::Lease { address, time_us, mac, name } => {
+            flow::Entry::Lease { address, time_us, mac, name } => {
                 let lease = Lease { time_us, name: name.into(), mac: mac.into() };
                 self.leases.push((address, lease));
             }
@@ -179,33 +179,31 @@ impl Bucket {
     /// greatest by all its fields; of equal ones that of the file named first. The others are
     /// counted for their files.
     pub(crate) fn drop_duplicates(&mut self, part: &mut Part) {
-        self.order.clear();
-        let hashes = self.flows.iter().map(Flow::identity_hash);
-        self.order.extend(hashes.zip(0..));
-        self.order.sort_unstable();
-        let mut dropped: Vec<u32> = Vec::new();
-        for run in self.order.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
-            let mut same: Vec<u32> = run.iter().map(|&(_, at)| at).collect();
-            let flow = |at: u32| &self.flows[at as usize];
-            same.sort_unstable_by(|&a, &b| {
-                let (a, b) = (flow(a), flow(b));
-                a.identity().cmp(&b.identity()).then_with(|| best_last(a, b))
-            });
-            let pairs = same.windows(2);
-            let worse = pairs.filter(|pair| flow(pair[0]).identity() == flow(pair[1]).identity());
-            dropped.extend(worse.map(|pair| pair[0]));
+        let Self { flows, index, .. } = self;
+        index.clear();
+        let mut kept = 0;
+        for at in 0..flows.len() {
+            let flow = &flows[at];
+            let same = |&other: &u32| flows[other as usize].identity() == flow.identity();
+            let hash = |&other: &u32| flows[other as usize].identity_hash();
+            match index.entry(flow.identity_hash(), same, hash) {
+                Entry::Vacant(place) => {
+                    place.insert(kept as u32);
+                    if kept != at {
+                        flows.swap(kept, at);
+                    }
+                    kept += 1;
+                }
+                Entry::Occupied(place) => {
+                    let other = *place.get() as usize;
+                    if best_last(&flows[other], &flows[at]).is_lt() {
+                        flows.swap(other, at);
+                    }
+                    part.count_duplicate(flows[at].file);
+                }
+            }
         }
-        if !dropped.is_empty() {
-            dropped.sort_unstable();
-            dropped.iter().for_each(|&at| part.count_duplicate(self.flows[at as usize].file));
-            let mut next = dropped.iter().peekable();
-            let mut at = 0;
-            self.flows.retain(|_| {
-                let drop = next.next_if_eq(&&at).is_some();
-                at += 1;
-                !drop
-            });
-        }
+        flows.truncate(kept);
         self.flows.iter().for_each(|flow| part.count_flow(flow.file));
     }
 

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 
 use super::{
     bucket::{Bucket, NO_NAME},
+    group::{Groups, Key, Spot},
     part::{Candidate, Destination, Part, Pivot, Row, Sums, Where},
 };
 use crate::{
@@ -19,47 +20,15 @@ use crate::{
     flow::{Flow, service},
     limits::{ADDRESSES_MAX, PIVOT_FLOWS_MAX},
     naming::NamedBy,
-    packed::{Addr, mix},
-    pair::{Contact, Group, Grouping, Hints, Surroundings, Totals},
+    packed::Addr,
+    pair::{Contact, Group, Hints, Surroundings, Totals},
     stats,
 };
-
-/// A destination within a bucket: a name's number, or an address without one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Spot {
-    name: u32,
-    address: Addr,
-}
-
-/// What the flows of a group have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    source: Addr,
-    spot: Spot,
-    grouping: Grouping,
-    port: u16,
-    transport: u8,
-    direction: Direction,
-}
-
-impl Key {
-    fn hash(&self) -> u64 {
-        let source = mix(self.source.0 as u64, (self.source.0 >> 64) as u64);
-        let address = mix(self.spot.address.0 as u64, (self.spot.address.0 >> 64) as u64);
-        let small = u64::from(self.spot.name) << 32
-            | u64::from(self.port) << 16
-            | u64::from(self.transport) << 8
-            | (self.grouping as u64) << 4
-            | self.direction as u64 & 15;
-        mix(mix(source, address), small)
-    }
-}
 
 /// Working memory, used again for each bucket.
 #[derive(Default)]
 pub(crate) struct Fold {
-    /// (hash of the key, start, flow): sorted, the flows of a group stand together in time.
-    order: Vec<(u64, i64, u32)>,
+    groups: Groups,
     contacts: Vec<Contact>,
     addresses: Vec<Addr>,
     /// (source, destination) for whom a client signature is peculiar to the destination.
@@ -80,32 +49,19 @@ impl Fold {
         part: &mut Part,
         scratch: &mut stats::Scratch,
     ) {
-        self.order.clear();
         self.visits.clear();
         self.probers.clear();
         self.spots.clear();
         for at in 0..bucket.flows.len() as u32 {
             self.count(bucket, at, part);
-            let hash = key_of(bucket, at).hash();
-            self.order.push((hash, bucket.flows[at as usize].start_us, at));
         }
         self.find_peculiar(bucket);
-        let mut order = std::mem::take(&mut self.order);
-        order.sort_unstable();
-        for run in order.chunk_by_mut(|a, b| a.0 == b.0) {
-            let key = |at: u32| key_of(bucket, at);
-            let first = key(run[0].2);
-            if run.iter().all(|entry| key(entry.2) == first) {
-                self.group((bucket, around), &first, run, part, scratch);
-                continue;
-            }
-            // Two keys met in one hash.
-            run.sort_unstable_by_key(|entry| (key(entry.2), entry.1, entry.2));
-            for run in run.chunk_by(|a, b| key(a.2) == key(b.2)) {
-                self.group((bucket, around), &key(run[0].2), run, part, scratch);
-            }
+        let mut groups = std::mem::take(&mut self.groups);
+        groups.fill(bucket);
+        for (key, members) in groups.iter() {
+            self.group((bucket, around), key, members, part, scratch);
         }
-        self.order = order;
+        self.groups = groups;
         self.count_visits(bucket, part);
         for (address, lease) in &bucket.leases {
             part.lease(*address, lease.clone());
@@ -134,7 +90,7 @@ impl Fold {
         let uses = bucket
             .signatures
             .iter()
-            .map(|&(source, signature, at)| (source, signature, key_of(bucket, at).spot));
+            .map(|&(source, signature, at)| (source, signature, Key::of(bucket, at).spot));
         let mut uses: Vec<_> = uses.collect();
         uses.sort_unstable();
         uses.dedup();
@@ -147,7 +103,7 @@ impl Fold {
         &mut self,
         (bucket, around): (&Bucket, &Surroundings),
         key: &Key,
-        members: &[(u64, i64, u32)],
+        members: &[u32],
         part: &mut Part,
         scratch: &mut stats::Scratch,
     ) {
@@ -206,7 +162,7 @@ impl Fold {
         &mut self,
         bucket: &Bucket,
         key: &Key,
-        members: &[(u64, i64, u32)],
+        members: &[u32],
         address: Addr,
         (totals, hints): (Totals, Hints),
     ) -> Candidate {
@@ -215,7 +171,7 @@ impl Fold {
         if self.addresses.is_empty() {
             self.addresses.push(address);
         }
-        let named_by = members.iter().map(|entry| bucket.marks[entry.2 as usize].named_by).min();
+        let named_by = members.iter().map(|&at| bucket.marks[at as usize].named_by).min();
         Candidate {
             contacts: self.contacts.as_slice().into(),
             grouping: key.grouping,
@@ -238,7 +194,7 @@ impl Fold {
         &mut self,
         bucket: &Bucket,
         key: &Key,
-        members: &[(u64, i64, u32)],
+        members: &[u32],
         part: &mut Part,
     ) -> (Totals, Hints) {
         let mut totals = empty_totals();
@@ -246,7 +202,7 @@ impl Fold {
         self.contacts.clear();
         self.addresses.clear();
         let mut inside = Addr::default();
-        for &(_, _, at) in members {
+        for &at in members {
             let (flow, mark) = (&bucket.flows[at as usize], &bucket.marks[at as usize]);
             add_flow(&mut totals, &mut hints, flow);
             self.contacts.push(contact(flow));
@@ -263,10 +219,11 @@ impl Fold {
                 part.inside.insert(flow.resp);
             }
         }
-        // Within a second starts decide the order so far; sizes must.
-        self.contacts.sort_unstable();
+        // Time, then size, compared as one number.
+        let order = |one: &Contact| u64::from(one.second) << 32 | u64::from(one.bytes);
+        self.contacts.sort_unstable_by_key(order);
         hints.rare_signature = self.peculiar.binary_search(&(key.source, key.spot)).is_ok();
-        let orig_inside = bucket.marks[members[0].2 as usize].orig_inside;
+        let orig_inside = bucket.marks[members[0] as usize].orig_inside;
         if orig_inside && !stays_on_link(key.source) {
             part.inside.insert(key.source);
         }
@@ -306,25 +263,6 @@ impl Fold {
         for (day, _) in &self.probers {
             part.probes.entry(*day).or_default().sources += 1;
         }
-    }
-}
-
-fn key_of(bucket: &Bucket, at: u32) -> Key {
-    let (flow, mark) = (&bucket.flows[at as usize], &bucket.marks[at as usize]);
-    let (spot, grouping) = if mark.name == NO_NAME {
-        (Spot { name: NO_NAME, address: flow.resp }, Grouping::Address)
-    } else {
-        let proxied = mark.named_by == NamedBy::Connect;
-        let grouping = if proxied { Grouping::Proxied } else { Grouping::Name };
-        (Spot { name: mark.name, address: Addr::default() }, grouping)
-    };
-    Key {
-        source: flow.orig,
-        spot,
-        grouping,
-        port: flow.resp_port,
-        transport: flow.transport,
-        direction: mark.direction,
     }
 }
 
@@ -387,10 +325,11 @@ fn add_flow(totals: &mut Totals, hints: &mut Hints, flow: &Flow) {
 }
 
 /// The first flows, for other tools to find.
-fn first_flows(bucket: &Bucket, members: &[(u64, i64, u32)]) -> Box<[Pivot]> {
+fn first_flows(bucket: &Bucket, members: &[u32]) -> Box<[Pivot]> {
     let mut first: Vec<_> = members
         .iter()
-        .map(|&(_, start, at)| (start, bucket.flows[at as usize].identity(), at))
+        .map(|&at| (&bucket.flows[at as usize], at))
+        .map(|(flow, at)| (flow.start_us, flow.identity(), at))
         .collect();
     first.sort_unstable();
     first.truncate(PIVOT_FLOWS_MAX);

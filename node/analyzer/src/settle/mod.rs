@@ -24,6 +24,7 @@ use crate::{
 mod bucket;
 mod contacted;
 mod fold;
+mod group;
 mod part;
 
 pub(crate) use bucket::Lease;
