@@ -40,6 +40,6 @@ cargo bench -q --locked -p flowlore-analyzer --bench source -- "$(realpath "$dat
 printf '\n== scoring\n'
 cargo bench -q --locked -p flowlore-analyzer --bench scoring
 printf '\n== names to tokens\n'
-cargo bench -q --locked -p flowlore-veil
+cargo bench -q --locked -p flowlore-veil --bench flp1
 printf '\n== blocks: checks, sled alone, both together\n'
 cargo bench -q --locked -p flowlore-ledger --bench admit -- "$labels"
