@@ -201,7 +201,12 @@ pub fn analyze_and<T>(
     let part = settle(&settlement, effort.threads).context("temporary file")?;
     let files = files.into_iter().map(input_file).collect();
     let looked = look(&part);
-    Ok((Analysis::new(&settlement, part, files, notes, options), looked))
+    let report = || Analysis::new(&settlement, part, files, notes, options);
+    // On a thread of its own: allocators keep what a thread has freed for threads, so the report is
+    // made where the flows were, and not beside them.
+    let made = thread::scope(|scope| scope.spawn(report).join());
+    let analysis = made.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    Ok((analysis, looked))
 }
 
 /// Settles all buckets on threads; which thread takes which makes no difference.

@@ -22,15 +22,15 @@ use flowlore_common::{
 
 use crate::{
     community::community_id,
-    detect::{Judged, detect},
+    detect::{Action, Evidence, Hit, Judged, detect},
     inventory::{Assets, Criticality, Machine},
     limits::{ACTIONS_MAX, ADDRESSES_MAX},
     options::Options,
     packed::Addr,
-    pair::{Contact, Group, Surroundings},
+    pair::{Contact, Surroundings},
     report::model::{ActionEntry, EvidenceEntry, Finding, FindingDestination, Incident, Pivots},
     settle::{Candidate, Part, Pivot, Where},
-    severity::{self, Rarity},
+    severity::{self, Rarity, Target, Weighed, weigh},
     stats::Scratch,
 };
 
@@ -49,6 +49,11 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     fn assets(&self) -> &Assets {
         &self.options.assets
+    }
+
+    /// Whether the report shows findings of this severity.
+    fn lists(&self, severity: Severity) -> bool {
+        severity >= self.options.severity_min
     }
 
     fn around(&self, candidate: &Candidate) -> Surroundings {
@@ -84,11 +89,25 @@ impl Context<'_> {
     }
 }
 
-/// A judged hit of a candidate.
+/// What a candidate shows, weighed. Tens of thousands of them come to nothing that a report lists, so
+/// the sentences wait until that is known.
 struct Case {
     candidate: Arc<Candidate>,
-    judged: Judged,
+    behaviour: Behaviour,
+    threat_milli: u16,
+    severity: Severity,
+    confidence: u8,
     alone: bool,
+}
+
+impl Case {
+    /// The hit with all its sentences.
+    fn tell(&self, context: &Context<'_>, scratch: &mut Scratch) -> Option<Judged> {
+        let (group, around) = (self.candidate.group(), context.around(&self.candidate));
+        let mut hits = detect(&group, &around, scratch).into_iter();
+        let hit = hits.find(|hit| hit.behaviour == self.behaviour)?;
+        Some(severity::judge(hit, &group, &around))
+    }
 }
 
 /// What makes a finding one: the inputs of its id but for the day.
@@ -104,8 +123,7 @@ struct Key {
 impl Key {
     fn of(case: &Case) -> Self {
         let Candidate { source, ref destination, port, transport, .. } = *case.candidate;
-        let behaviour = case.judged.hit.behaviour;
-        Self { behaviour, source, place: place(destination), port, transport }
+        Self { behaviour: case.behaviour, source, place: place(destination), port, transport }
     }
 
     /// What stands in the history for it.
@@ -147,12 +165,12 @@ pub(crate) fn find(context: &Context<'_>, candidates: Vec<Arc<Candidate>>) -> Fo
     let mut scratch = Scratch::default();
     let scored = candidates.into_iter();
     for candidate in scored.filter(|one| external || one.direction != Direction::External) {
-        for case in judge(context, &candidate, &mut scratch) {
+        for case in judge(context, &candidate) {
             cases.entry(Key::of(&case)).or_default().push(case);
         }
     }
     let mut drafts: Vec<Drafted> =
-        cases.into_iter().map(|(key, cases)| draft(context, key, cases)).collect();
+        cases.into_iter().map(|(key, cases)| draft(context, key, cases, &mut scratch)).collect();
     name_findings(&mut drafts);
     drafts.sort_by(|a, b| by_gravity(&a.finding, &b.finding));
     let incidents = incidents(&mut drafts, context);
@@ -166,38 +184,32 @@ fn by_gravity(a: &Finding, b: &Finding) -> std::cmp::Ordering {
     (b.severity, b.confidence, b.last, &a.id).cmp(&(a.severity, a.confidence, a.last, &b.id))
 }
 
-fn judge(context: &Context<'_>, candidate: &Arc<Candidate>, scratch: &mut Scratch) -> Vec<Case> {
+fn judge(context: &Context<'_>, candidate: &Arc<Candidate>) -> Vec<Case> {
     let around = context.around(candidate);
     if Rarity::of(&around) == Rarity::Common {
-        return Vec::new(); // the severity table ends at info for these; most candidates end here
+        return Vec::new(); // the severity table ends at info for these
     }
-    let group = Group {
-        grouping: candidate.grouping,
-        source: candidate.source.into(),
-        host: match &candidate.destination {
-            Where::Name(name) => Some(name),
-            Where::Address(_) => None,
-        },
-        address: candidate.address.into(),
-        port: candidate.port,
-        transport: candidate.transport,
-        direction: candidate.direction,
-        contacts: &candidate.contacts,
-        totals: candidate.totals.clone(),
-        hints: candidate.hints.clone(),
-    };
+    let group = candidate.group();
     let alone = around.hosts_contacting == 1 && around.inside_hosts > 1;
-    let hits = detect(&group, &around, scratch).into_iter();
-    let judged = hits.map(|hit| severity::judge(hit, &group, &around));
+    let weighed = candidate.scores.iter().map(|&score| {
+        let Weighed { threat_milli, ruling, confidence, .. } = weigh(score, &group, &around);
+        Case {
+            candidate: Arc::clone(candidate),
+            behaviour: score.behaviour,
+            threat_milli,
+            severity: ruling.severity,
+            confidence,
+            alone,
+        }
+    });
     // Info means that there is nothing to report.
-    let kept = judged.filter(|judged| judged.severity > Severity::Info);
-    kept.map(|judged| Case { candidate: Arc::clone(candidate), judged, alone }).collect()
+    weighed.filter(|case| case.severity > Severity::Info).collect()
 }
 
 /// One finding of all the names of a site that do the same. The gravest speaks; sums are of all.
-fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>) -> Drafted {
+fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>, scratch: &mut Scratch) -> Drafted {
     cases.sort_by(|a, b| {
-        let rank = |case: &Case| (case.judged.severity, case.judged.threat_milli);
+        let rank = |case: &Case| (case.severity, case.threat_milli);
         let flows = |case: &Case| case.candidate.totals.flows;
         (rank(b), flows(b)).cmp(&(rank(a), flows(a))).then_with(|| {
             let rest = |case: &Case| (case.candidate.grouping, case.candidate.direction);
@@ -210,15 +222,22 @@ fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>) -> Drafted {
     let last_us = all().map(|one| one.totals.last_us).max().unwrap_or_default();
     let addresses: BTreeSet<Addr> = all().flat_map(|one| one.addresses.iter().copied()).collect();
     let names: BTreeSet<&str> = all().filter_map(|one| name_of(&one.destination)).collect();
-    let Case { candidate, judged, alone } = &cases[0];
+    let gravest = &cases[0];
+    let Case { candidate, severity, confidence, alone, .. } = gravest;
+    let listed = context.lists(*severity);
+    let told = listed.then(|| gravest.tell(context, scratch)).flatten();
+    let (hit, actions) = told.map_or((None, Vec::new()), |told| (Some(told.hit), told.actions));
+    let (scores, evidences, limits) = hit.map_or_else(Default::default, |hit: Hit| {
+        (hit.scores.into_iter().collect(), hit.evidence, hit.limits)
+    });
     let flows = sum(|one| one.totals.flows);
     let host = name_of(&candidate.destination);
     let finding = Finding {
         id: String::new(),
         incident: String::new(),
         behaviour: key.behaviour,
-        severity: judged.severity,
-        confidence: judged.confidence,
+        severity: *severity,
+        confidence: *confidence,
         source: context.machine(candidate.source),
         destination: FindingDestination {
             host: host.map(str::to_owned),
@@ -243,14 +262,14 @@ fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>) -> Drafted {
         bytes_in: sum(|one| one.totals.bytes_in),
         packets_out: sum(|one| one.totals.packets_out),
         packets_in: sum(|one| one.totals.packets_in),
-        scores: judged.hit.scores.iter().copied().collect(),
-        evidence: judged.hit.evidence.iter().map(evidence).collect(),
+        scores,
+        evidence: evidences.into_iter().map(evidence).collect(),
         submission: None,
         attack: key.behaviour.techniques(),
-        pivot: pivots(context.part, candidate, flows),
+        pivot: if listed { pivots(context.part, candidate, flows) } else { Pivots::default() },
         crowd: None,
-        actions: judged.actions.iter().map(action).collect(),
-        limits: judged.hit.limits.clone(),
+        actions: actions.into_iter().map(action).collect(),
+        limits,
     };
     let day = Micros(first_us).day();
     let history = context.options.history.as_ref();
@@ -298,15 +317,25 @@ fn pivots(part: &Part, candidate: &Candidate, flows: u64) -> Pivots {
     }
 }
 
-fn evidence(evidence: &crate::detect::Evidence) -> EvidenceEntry {
-    let crate::detect::Evidence { measure, value, unit, threshold, supports, sentence } =
-        evidence.clone();
+fn evidence(evidence: Evidence) -> EvidenceEntry {
+    let Evidence { measure, value, unit, threshold, supports, sentence } = evidence;
     EvidenceEntry { measure, value, unit, threshold, supports, sentence }
 }
 
-fn action(action: &crate::detect::Action) -> ActionEntry {
-    let crate::detect::Action { code, target, sentence } = action.clone();
+fn action(action: Action) -> ActionEntry {
+    let Action { code, target, sentence } = action;
     ActionEntry { code, target, sentence }
+}
+
+/// What to do about a finding, listed or not.
+fn actions_of(finding: &Finding) -> impl Iterator<Item = ActionEntry> {
+    let target = Target {
+        source: finding.source.address,
+        address: finding.destination.address,
+        host: finding.destination.host.as_deref(),
+        direction: finding.direction,
+    };
+    severity::actions(finding.severity, &target).into_iter().map(action)
 }
 
 /// `tcp`, `udp`, `icmp`, or the number.
@@ -417,9 +446,9 @@ fn incident(drafts: &[Drafted], members: &[usize], context: &Context<'_>) -> Inc
         })
         .collect();
     let mut seen = BTreeSet::new();
-    let actions = all().flat_map(|finding| finding.actions.iter());
-    let actions = actions.filter(|action| seen.insert((*action).clone())).take(ACTIONS_MAX);
-    let actions = actions.cloned().collect();
+    let listed = all().filter(|_| context.lists(gravest.finding.severity));
+    let actions = listed.flat_map(actions_of).filter(|action| seen.insert(action.clone()));
+    let actions = actions.take(ACTIONS_MAX).collect();
     let ongoing = all().any(|finding| finding.ongoing);
     let before = Micros(context.first_us).day();
     let known = members.iter().any(|&at| drafts[at].first_day < before);

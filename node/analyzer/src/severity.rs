@@ -3,9 +3,11 @@
 //! Two analysts must be able to predict the severity, so it is a table and not a sum: the band of the threat score,
 //! then caps, each with a reason that the finding states. The table with the source of each row is in DETECTORS.md.
 
+use std::net::IpAddr;
+
 use flowlore_common::label::{Behaviour, Direction, Severity};
 
-use crate::detect::{Action, Evidence, Hit, Judged, words};
+use crate::detect::{Action, Evidence, Hit, Judged, Score, words};
 use crate::pair::{Group, Grouping, Surroundings};
 use crate::score::{
     self, FAMILIAR_DAYS_MIN, HISTORY_DAYS_MIN, Modifiers, NEW_DAYS_MAX, PREVALENCE_HOSTS_MIN,
@@ -139,16 +141,36 @@ fn is_ordinary(group: &Group<'_>) -> bool {
         && group.totals.unanswered < group.totals.flows
 }
 
-/// Weighs a hit: modifiers, severity, confidence, and the sentences and actions that follow.
+/// A score in its surroundings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weighed {
+    /// What moved the score.
+    pub modifiers: Modifiers,
+    /// Threat score after modifiers, thousandths, 0 to 1000.
+    pub threat_milli: u16,
+    /// The severity and what held it.
+    pub ruling: Ruling,
+    /// 0 to 100: see [`confidence`].
+    pub confidence: u8,
+}
+
+/// Weighs a score. Of `group` neither contacts nor sums of bytes are read. A severity of `info` means that there is
+/// nothing to report.
+#[must_use]
+pub fn weigh(score: Score, group: &Group<'_>, around: &Surroundings) -> Weighed {
+    let modifiers = Modifiers::of(group, around);
+    let threat_milli = score::threat(score.base_milli, &modifiers);
+    let ruling = rule(score.behaviour, threat_milli, group, around);
+    let confidence = confidence(threat_milli, group, around);
+    Weighed { modifiers, threat_milli, ruling, confidence }
+}
+
+/// [`weigh`] with the sentences and actions that follow.
 ///
-/// Everything of `group` is read but its contacts, which a caller may have let go by now. A severity of `info`
-/// means that there is nothing to report.
+/// Everything of `group` is read but its contacts, which a caller may have let go by now.
 #[must_use]
 pub fn judge(mut hit: Hit, group: &Group<'_>, around: &Surroundings) -> Judged {
-    let modifiers = Modifiers::of(group, around);
-    let threat_milli = score::threat(hit.base_milli, &modifiers);
-    let ruling = rule(hit.behaviour, threat_milli, group, around);
-    let confidence = confidence(threat_milli, group, around);
+    let Weighed { modifiers, threat_milli, ruling, confidence } = weigh(hit.score(), group, around);
     prevalence(around, &mut hit);
     first_seen(around, &mut hit);
     signs(group, &modifiers, &mut hit);
@@ -162,7 +184,13 @@ pub fn judge(mut hit: Hit, group: &Group<'_>, around: &Surroundings) -> Judged {
     if around.weak_evidence {
         hit.limits.push("Sampled or one-sided records: counts and sizes are estimates.".to_owned());
     }
-    let actions = actions(ruling.severity, group);
+    let target = Target {
+        source: group.source,
+        address: group.address,
+        host: group.host,
+        direction: group.direction,
+    };
+    let actions = actions(ruling.severity, &target);
     Judged { hit, threat_milli, severity: ruling.severity, confidence, actions }
 }
 
@@ -307,15 +335,29 @@ fn composition(base: u16, modifiers: &Modifiers, threat: u16, ruling: Ruling) ->
     sentence
 }
 
+/// Who did what is to be done something about.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Who opened the connections.
+    pub source: IpAddr,
+    /// The address contacted.
+    pub address: IpAddr,
+    /// The destination's name, if it has one.
+    pub host: Option<&'a str>,
+    /// Seen from the org.
+    pub direction: Direction,
+}
+
 /// What to do, the most urgent first.
-fn actions(severity: Severity, group: &Group<'_>) -> Vec<Action> {
-    let source = group.source.to_string();
-    let address = group.address.to_string();
+#[must_use]
+pub fn actions(severity: Severity, target: &Target<'_>) -> Vec<Action> {
+    let source = target.source.to_string();
+    let address = target.address.to_string();
     // An inbound contact's inside host is its destination; behind a proxy the destination is the name.
-    let (inside, outside) = if group.direction == Direction::Inbound {
+    let (inside, outside) = if target.direction == Direction::Inbound {
         (address, source)
     } else {
-        (source, group.host.map_or(address, str::to_owned))
+        (source, target.host.map_or(address, str::to_owned))
     };
     let action =
         |code, target: &str, sentence: String| Action { code, target: target.to_owned(), sentence };

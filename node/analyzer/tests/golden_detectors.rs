@@ -5,7 +5,7 @@
 
 use flowlore_analyzer::{
     category::{Shape, categorise},
-    detect::{Hit, detect},
+    detect::{Hit, detect, scores},
     pair::{Contact, Group, Surroundings},
     score::{self, BEACON_STEPS, LONG_STEPS, Modifiers, bucket},
     severity::{Rarity, judge, rule},
@@ -851,7 +851,10 @@ mod properties {
                 weak_evidence: random.below(2) == 1,
                 critical_asset: random.below(2) == 1,
             };
-            for hit in detect(&group, &around, &mut Scratch::default()) {
+            let hits = detect(&group, &around, &mut Scratch::default());
+            let told: Vec<_> = hits.iter().map(Hit::score).collect();
+            assert_eq!(scores(&group, &around, &mut Scratch::default()), told);
+            for hit in hits {
                 let judged = judge(hit, &group, &around);
                 assert!(judged.threat_milli <= 1000 && judged.confidence <= 100);
                 assert!(judged.hit.evidence.iter().all(|e| e.value.is_finite()));

@@ -9,7 +9,7 @@
 
 use flowlore_common::label::{Behaviour, Severity};
 
-use super::{Evidence, Hit, infrastructure, words};
+use super::{Evidence, Hit, Score, infrastructure, words};
 use crate::pair::{Contact, Group, Grouping, Surroundings};
 use crate::score::{self, BEACON_STEPS};
 use crate::stats::{self, BARS, Beacon, Scratch, Spread};
@@ -22,6 +22,12 @@ const BULK_BYTES_MIN: u64 = 100_000;
 const NO_RHYTHM_MILLI: u16 = 200;
 /// Below this a part of the score speaks against the finding, thousandths. [RITA: where its own bucket begins]
 const PART_MIN_MILLI: u16 = 500;
+
+/// The gravest window's score, if any window reaches the base of the bucket.
+pub fn score(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -> Option<Score> {
+    let (beacon, contacts) = gravest(group, around, scratch)?;
+    Some(Score { behaviour: behaviour(group), base_milli: base_milli(&beacon, contacts) })
+}
 
 /// The gravest window's hit, if any window reaches the base of the bucket.
 pub fn detect(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -> Option<Hit> {

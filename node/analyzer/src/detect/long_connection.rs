@@ -8,20 +8,33 @@
 
 use flowlore_common::label::Behaviour;
 
-use super::{Evidence, Hit, words};
+use super::{Evidence, Hit, Score, words};
 use crate::pair::{Group, Surroundings};
 use crate::score::{self, LONG_STEPS};
 use crate::stats::Scratch;
 
-/// A hit when the longest flow reaches the first step.
-pub fn detect(group: &Group<'_>, _: &Surroundings, _: &mut Scratch) -> Option<Hit> {
+/// A score when the longest flow reaches the first step.
+pub fn score(group: &Group<'_>, _: &Surroundings, _: &mut Scratch) -> Option<Score> {
+    let base_milli = score::bucket(connected_s(group)?, &LONG_STEPS);
+    Some(Score { behaviour: Behaviour::LongConnection, base_milli })
+}
+
+/// Seconds of connection, when the longest flow reaches the first step.
+fn connected_s(group: &Group<'_>) -> Option<u64> {
     let totals = &group.totals;
     let longest_s = totals.longest_us / 1_000_000;
     if longest_s < LONG_STEPS.base {
         return None;
     }
     let elapsed_us = u64::try_from(totals.last_us.saturating_sub(totals.first_us)).unwrap_or(0);
-    let connected_s = (totals.duration_us.min(elapsed_us) / 1_000_000).max(longest_s);
+    Some((totals.duration_us.min(elapsed_us) / 1_000_000).max(longest_s))
+}
+
+/// A hit when the longest flow reaches the first step.
+pub fn detect(group: &Group<'_>, _: &Surroundings, _: &mut Scratch) -> Option<Hit> {
+    let connected_s = connected_s(group)?;
+    let totals = &group.totals;
+    let longest_s = totals.longest_us / 1_000_000;
     let mut evidence = vec![
         Evidence::supporting(
             "connected",

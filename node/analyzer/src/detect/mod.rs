@@ -28,23 +28,56 @@ use crate::pair::{Group, Surroundings};
 use crate::score::LONG_STEPS;
 use crate::stats::{DISTINCT_SECONDS_MIN, Scratch};
 
+/// A behaviour that a group shows, and how strongly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Score {
+    /// What was found.
+    pub behaviour: Behaviour,
+    /// Bucketed threat score before modifiers, thousandths.
+    pub base_milli: u16,
+}
+
 /// A question put to every group that passes the gate.
-type Detector = fn(&Group<'_>, &Surroundings, &mut Scratch) -> Option<Hit>;
+struct Detector {
+    /// The answer as a number. Asked of millions of groups: it makes no text.
+    score: fn(&Group<'_>, &Surroundings, &mut Scratch) -> Option<Score>,
+    /// The same answer with what speaks for it, in sentences; `None` exactly when `score` is.
+    detect: fn(&Group<'_>, &Surroundings, &mut Scratch) -> Option<Hit>,
+}
 
 /// The detectors, in the order of their behaviours' numbers. A behaviour is registered here and nowhere else.
-const DETECTORS: [Detector; 3] = [beacon::detect, strobe::detect, long_connection::detect];
+const DETECTORS: [Detector; 3] = [
+    Detector { score: beacon::score, detect: beacon::detect },
+    Detector { score: strobe::score, detect: strobe::detect },
+    Detector { score: long_connection::score, detect: long_connection::detect },
+];
 
 /// What the detectors find in a group: at most one hit each, in the order of their behaviours' numbers.
 ///
 /// Of `around` only `first_second` and `last_second` are read, so this can run before the whole input has been
-/// counted. Most groups have a contact or two: they cost two comparisons and no memory.
+/// counted.
 #[must_use]
 pub fn detect(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -> Vec<Hit> {
-    let long = group.totals.longest_us / 1_000_000 >= LONG_STEPS.base;
-    if (group.contacts.len() < DISTINCT_SECONDS_MIN && !long) || infrastructure::explains(group) {
+    if !passes(group) {
         return Vec::new();
     }
-    DETECTORS.iter().filter_map(|detector| detector(group, around, scratch)).collect()
+    DETECTORS.iter().filter_map(|one| (one.detect)(group, around, scratch)).collect()
+}
+
+/// The scores of what [`detect`] would find, for a fraction of the price: most groups have a contact or two and
+/// cost two comparisons, and where nothing is found there is no allocation.
+#[must_use]
+pub fn scores(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -> Vec<Score> {
+    if !passes(group) {
+        return Vec::new();
+    }
+    DETECTORS.iter().filter_map(|one| (one.score)(group, around, scratch)).collect()
+}
+
+/// The gate.
+fn passes(group: &Group<'_>) -> bool {
+    let long = group.totals.longest_us / 1_000_000 >= LONG_STEPS.base;
+    (group.contacts.len() >= DISTINCT_SECONDS_MIN || long) && !infrastructure::explains(group)
 }
 
 /// A measured fact for or against a finding, and the sentence that says it.
@@ -119,6 +152,14 @@ pub struct Hit {
     pub evidence: Vec<Evidence>,
     /// What this detector could not see, each a sentence.
     pub limits: Vec<String>,
+}
+
+impl Hit {
+    /// What it is without the text.
+    #[must_use]
+    pub const fn score(&self) -> Score {
+        Score { behaviour: self.behaviour, base_milli: self.base_milli }
+    }
 }
 
 /// A hit with its surroundings weighed in: ready to become a finding.

@@ -5,19 +5,30 @@
 
 use flowlore_common::label::Behaviour;
 
-use super::{Evidence, Hit, words};
+use super::{Evidence, Hit, Score, words};
 use crate::pair::{Group, Surroundings};
 use crate::score::STROBE_MILLI;
 use crate::stats::{self, STROBE_CONTACTS, Scratch};
 
-/// A hit for the latest window with enough contacts.
-pub fn detect(group: &Group<'_>, around: &Surroundings, _: &mut Scratch) -> Option<Hit> {
+/// A score when a window has enough contacts.
+pub fn score(group: &Group<'_>, around: &Surroundings, _: &mut Scratch) -> Option<Score> {
+    contacts(group, around)?;
+    Some(Score { behaviour: Behaviour::Strobe, base_milli: STROBE_MILLI })
+}
+
+/// Contacts in the latest window that has enough of them.
+fn contacts(group: &Group<'_>, around: &Surroundings) -> Option<usize> {
     if group.contacts.len() < STROBE_CONTACTS {
         return None;
     }
-    let count = stats::windows(group.contacts, around.first_second, around.last_second)
+    stats::windows(group.contacts, around.first_second, around.last_second)
         .map(|(_, contacts)| contacts.len())
-        .find(|count| *count >= STROBE_CONTACTS)?;
+        .find(|count| *count >= STROBE_CONTACTS)
+}
+
+/// A hit for the latest window with enough contacts.
+pub fn detect(group: &Group<'_>, around: &Surroundings, _: &mut Scratch) -> Option<Hit> {
+    let count = contacts(group, around)?;
     let evidence = Evidence::supporting(
         "contacts",
         count as f64,

@@ -3,29 +3,36 @@
 //! A new detector, in order:
 //! 1. Copy this file under the behaviour's name; say atop what is asked, by which formula, and whose it is.
 //! 2. Give each threshold a constant with unit, source and reason.
-//! 3. Return `None` early and without allocating: this runs for every group that passes the gate.
+//! 3. `score` answers without allocating: it runs for every group that passes the gate. `detect` says the same in
+//!    sentences, for the few that a report lists.
 //! 4. Put the numbers into [`Evidence`], those against the finding too, and what you cannot see into `limits`.
 //! 5. Register it in `DETECTORS`, decide its severity in `severity.rs`, add its row to DETECTORS.md and its golden
 //!    case to `tests/golden_detectors.rs`.
 
 use flowlore_common::label::Behaviour;
 
-use super::{Evidence, Hit, words};
+use super::{Evidence, Hit, Score, words};
 use crate::pair::{Group, Surroundings};
 use crate::stats::Scratch;
 
 /// Telnet's port (IANA): an example of a fact, not of a good detector.
 const TELNET: u16 = 23;
+/// Base score, thousandths: the lowest that is a finding at all.
+const BASE_MILLI: u16 = 200;
 
-/// A hit when the group goes to telnet's port.
-fn detect(group: &Group<'_>, _: &Surroundings, _: &mut Scratch) -> Option<Hit> {
-    if group.port != TELNET {
-        return None;
-    }
+/// A score when the group goes to telnet's port.
+fn score(group: &Group<'_>, _: &Surroundings, _: &mut Scratch) -> Option<Score> {
+    (group.port == TELNET)
+        .then_some(Score { behaviour: Behaviour::UnknownPort, base_milli: BASE_MILLI })
+}
+
+/// A hit when it does.
+fn detect(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -> Option<Hit> {
+    let Score { behaviour, base_milli } = score(group, around, scratch)?;
     let flows = group.totals.flows;
     Some(Hit {
-        behaviour: Behaviour::UnknownPort,
-        base_milli: 200,
+        behaviour,
+        base_milli,
         scores: Vec::new(),
         evidence: vec![Evidence::supporting(
             "flows",

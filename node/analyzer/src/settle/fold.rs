@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     category::{self, Shape},
-    detect,
+    detect::{self, Score},
     direction::stays_on_link,
     flow::{Flow, service},
     limits::{ADDRESSES_MAX, PIVOT_FLOWS_MAX},
@@ -144,11 +144,12 @@ impl Fold {
             totals,
             hints,
         };
-        if detect::detect(&group, around, scratch).is_empty() {
+        let scores = detect::scores(&group, around, scratch);
+        if scores.is_empty() {
             return;
         }
         let (totals, hints) = (group.totals, group.hints);
-        let candidate = self.keep(bucket, key, members, address, (totals, hints));
+        let candidate = self.keep(bucket, key, members, address, (totals, hints, scores));
         for pivot in candidate.pivots.iter().filter(|pivot| pivot.uid.is_hashed()) {
             if let Some(text) = bucket.odd_uids.get(&pivot.uid) {
                 part.odd_uids.insert(pivot.uid, text.clone());
@@ -164,7 +165,7 @@ impl Fold {
         key: &Key,
         members: &[u32],
         address: Addr,
-        (totals, hints): (Totals, Hints),
+        (totals, hints, scores): (Totals, Hints, Vec<Score>),
     ) -> Candidate {
         self.addresses.dedup();
         self.addresses.truncate(ADDRESSES_MAX);
@@ -173,6 +174,7 @@ impl Fold {
         }
         let named_by = members.iter().map(|&at| bucket.marks[at as usize].named_by).min();
         Candidate {
+            scores: scores.into(),
             contacts: self.contacts.as_slice().into(),
             grouping: key.grouping,
             source: key.source,

@@ -10,10 +10,11 @@ use serde::Serialize;
 use super::bucket::Lease;
 use crate::{
     coverage,
+    detect::Score,
     limits::HISTORY_HOSTS_MAX,
     naming::NamedBy,
     packed::{Addr, Uid, mix},
-    pair::{Contact, Grouping, Hints, Totals},
+    pair::{Contact, Group, Grouping, Hints, Totals},
 };
 
 /// Records of one file that became flows, and those that stood elsewhere too.
@@ -148,11 +149,12 @@ pub(crate) struct Pivot {
     pub(crate) orig_port: u16,
 }
 
-/// A group in which a detector found something, kept until its surroundings are known. What was found
-/// is found again then: contacts are much smaller than sentences, and most candidates turn out to be
-/// common here.
+/// A group in which a detector found something, kept until its surroundings are known. What the report
+/// lists is found again then, with its sentences: contacts are much smaller.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
+    /// What detectors found; at least one.
+    pub(crate) scores: Box<[Score]>,
     pub(crate) contacts: Box<[Contact]>,
     pub(crate) grouping: Grouping,
     pub(crate) source: Addr,
@@ -169,6 +171,27 @@ pub(crate) struct Candidate {
     pub(crate) hints: Hints,
     /// The first flows.
     pub(crate) pivots: Box<[Pivot]>,
+}
+
+impl Candidate {
+    /// The group again.
+    pub(crate) fn group(&self) -> Group<'_> {
+        Group {
+            grouping: self.grouping,
+            source: self.source.into(),
+            host: match &self.destination {
+                Where::Name(name) => Some(name),
+                Where::Address(_) => None,
+            },
+            address: self.address.into(),
+            port: self.port,
+            transport: self.transport,
+            direction: self.direction,
+            contacts: &self.contacts,
+            totals: self.totals.clone(),
+            hints: self.hints.clone(),
+        }
+    }
 }
 
 /// Who contacts a destination.
