@@ -34,10 +34,10 @@ const _: () = assert!(HEADER_BYTES_MAX < LINE_BYTES_MAX);
 // --- Intake and settling ---
 
 /// Parts into which clients are divided. Each is settled on its own, in the processor's cache: ten
-/// million flows make 40,000 a bucket, some 5 MB. More would cost memory in half-filled chunks.
-pub const BUCKETS: usize = 256;
+/// million flows make 20,000 a bucket, some 3 MB. More would cost memory in half-filled chunks.
+pub const BUCKETS: usize = 512;
 /// Bytes of a chunk of a bucket. All buckets of a worker together then start at 4 MiB.
-pub const CHUNK_BYTES: usize = 16 * 1024;
+pub const CHUNK_BYTES: usize = 8 * 1024;
 /// Bytes of a text inside a packed record: a DNS name has at most 253, a Zeek uid 18.
 pub const PACKED_TEXT_BYTES_MAX: usize = 255;
 // The longest record (fixed fields, ten numbers of at most ten bytes, two texts) fits into a chunk.
