@@ -39,14 +39,15 @@ pub(crate) struct Tally {
     one_sided: u64,
     outbound: u64,
     named: u64,
-    last: (u32, u32),
+    /// Hours of the flow before, so that a run of flows costs no search.
+    last: Option<(u32, u32)>,
 }
 
 impl Tally {
     pub(crate) fn add(&mut self, flow: &Flow, direction: Direction, named: bool) {
         let hours = (Micros(flow.start_us).hour().0, Micros(flow.end_us()).hour().0);
-        if hours != self.last {
-            self.last = hours;
+        if self.last != Some(hours) {
+            self.last = Some(hours);
             self.began.insert(hours.0);
             self.ended.insert(hours.1);
         }
@@ -356,6 +357,15 @@ mod tests {
         assert_eq!(graded(&some(5, 19), &seen()).grade, Grade::Good, "too few to say");
         let syn = Flow { orig_bytes: 0, ..sided };
         assert_eq!(graded(&vec![syn; 100], &seen()).grade, Grade::Good, "unanswered");
+    }
+
+    /// Captures with relative times begin in hour 0.
+    #[test]
+    fn a_flow_in_the_first_hour_of_1970_is_a_flow() {
+        let mut tally = Tally::default();
+        tally.add(&Flow { start_us: 15_000_000, ..Flow::default() }, Direction::Outbound, true);
+        assert_eq!(tally.days().collect::<Vec<_>>(), [Day(0)]);
+        assert_eq!((tally.began.len(), tally.ended.len()), (1, 1));
     }
 
     #[test]
