@@ -24,6 +24,7 @@ const OVERRIDABLE: &[(&str, &str, Kind)] = &[
     ("local", "listen", Kind::Text),
     ("peer", "listen", Kind::Text),
     ("peer", "advertise", Kind::Text),
+    ("metrics", "listen", Kind::Text),
     ("analyze", "home_net", Kind::List),
     ("analyze", "memory_mib", Kind::Number),
     ("publish", "enabled", Kind::Switch),
@@ -53,6 +54,8 @@ pub struct Config {
     pub peer_listen: SocketAddr,
     /// What peers are told to dial; empty: this node only dials.
     pub peer_advertise: String,
+    /// Where metrics are read; none: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// Inside networks for analyses; empty: what the logs say, then private ranges.
     pub home_nets: Vec<IpNet>,
     /// Memory of one analysis, MiB.
@@ -101,6 +104,8 @@ struct Raw {
     #[serde(default)]
     peer: RawPeer,
     #[serde(default)]
+    metrics: RawMetrics,
+    #[serde(default)]
     analyze: RawAnalyze,
     #[serde(default)]
     publish: RawPublish,
@@ -125,6 +130,12 @@ struct RawLocal {
 struct RawPeer {
     listen: String,
     advertise: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawMetrics {
+    listen: String,
 }
 
 #[derive(Deserialize)]
@@ -159,6 +170,12 @@ impl Default for RawLocal {
 impl Default for RawPeer {
     fn default() -> Self {
         Self { listen: "0.0.0.0:7071".to_owned(), advertise: String::new() }
+    }
+}
+
+impl Default for RawMetrics {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:7072".to_owned() }
     }
 }
 
@@ -198,7 +215,7 @@ impl Config {
     /// # Errors
     /// As [`Self::load`].
     pub fn parse(text: &str, root: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
-        let mut table: toml::Table = text.parse().context("not TOML")?;
+        let mut table: toml::Table = text.parse().map_err(|error| spanned(text, &error))?;
         for (section, key, kind) in OVERRIDABLE {
             let name = format!("FLOWLORE_{}_{}", section.to_uppercase(), key.to_uppercase());
             let Some(given) = env(&name) else { continue };
@@ -207,10 +224,43 @@ impl Config {
             let section = entry.as_table_mut().with_context(|| format!("{section}: no table"))?;
             section.insert((*key).to_owned(), value);
         }
-        let raw = Raw::deserialize(toml::Value::Table(table))
-            .map_err(|error| anyhow!("{}", error.message()))?;
-        raw.check(root)
+        let raw = Raw::deserialize(toml::Value::Table(table)).map_err(|error| {
+            // The merged table knows no lines; the text alone does, unless the environment is at fault.
+            let in_text = toml::from_str::<Raw>(text).err();
+            in_text.map_or_else(|| anyhow!("{}", error.message()), |error| spanned(text, &error))
+        })?;
+        raw.check(root).map_err(|error| match line_of(text, &error.to_string()) {
+            Some(line) => error.context(format!("line {line}")),
+            None => error,
+        })
     }
+}
+
+/// An error of the TOML library as one line that names the line in the file.
+fn spanned(text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+    anyhow!("line {line}: {}", error.message())
+}
+
+/// The line on which the key stands that a complaint begins with, as in "peer.listen = ...".
+fn line_of(text: &str, complaint: &str) -> Option<usize> {
+    let (section, rest) = complaint.split_once('.')?;
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    let key = &rest[..end];
+    let mut at = "";
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+            at = name.trim();
+        }
+        let given = line.split_once('=').map(|(given, _)| given.trim());
+        let dotted = at.is_empty()
+            && given.is_some_and(|given| given == &complaint[..section.len() + 1 + end]);
+        if dotted || (at == section && given == Some(key)) {
+            return Some(number);
+        }
+    }
+    None
 }
 
 fn override_value(given: &str, kind: Kind) -> Result<toml::Value> {
@@ -256,6 +306,7 @@ impl Raw {
             local: local_address(&self.local.listen, root)?,
             peer_listen,
             peer_advertise: advertise,
+            metrics_listen: metrics_address(&self.metrics.listen)?,
             home_nets: self.analyze.home_net,
             memory_mib: self.analyze.memory_mib,
             publish: self.publish.check()?,
@@ -317,6 +368,17 @@ fn local_address(text: &str, root: &Path) -> Result<LocalAddress> {
         "local.listen = {text:?}: only loopback addresses; from elsewhere, tunnel to it"
     );
     Ok(LocalAddress::Tcp(address))
+}
+
+fn metrics_address(text: &str) -> Result<Option<SocketAddr>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| anyhow!("metrics.listen = {text:?}: a loopback address with port, or \"\""))?;
+    ensure!(address.ip().is_loopback(), "metrics.listen = {text:?}: only loopback addresses");
+    Ok(Some(address))
 }
 
 fn is_host_and_port(text: &str) -> bool {
@@ -388,6 +450,13 @@ mod tests {
             ("org.name = 'x'\npublish.own_zones = ['192.0.2.0/24']", "own_networks"),
             ("org.name = 'x'\nlog.level = 'loud'", "trace"),
             ("org.name = 'x'\nlog.format = 'xml'", "text and json"),
+            ("org.name = 'x'\n[metrics]\nlisten = '192.0.2.1:7072'", "loopback"),
+            // With the line on which they stand.
+            ("org.name = 'x'\n[peer]\nlisten = 'x'", "line 3: peer.listen"),
+            ("org.name = 'x'\nlog.level = 'loud'", "line 2: log.level"),
+            ("[org]\nname = 'x'\n\n[publish]\nown_zone = []", "line 5: unknown field"),
+            ("[org]\nname = 'x'\n[peer]\nlisten = 7071", "line 4: invalid type"),
+            ("[org]\nname = 'x'\n[peer\n", "line 3: "),
         ] {
             let error = error(text);
             assert!(error.contains(told), "{text}: {error}");

@@ -1,5 +1,6 @@
 //! Evaluating for others: this node's share of the key, who has used how much of it today, and which batches
-//! were answered already. No clock and no network in here.
+//! were answered already. Who used how much is on disk before the answer leaves, so that a restart renews nobody's
+//! quota and counts no batch twice. No clock and no network in here.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -11,6 +12,9 @@ use flowlore_veil::keys::KeyShare;
 use flowlore_veil::oprf::batch_id;
 use rand_core::CryptoRngCore;
 
+use crate::counted::{Count, Counted};
+use crate::folder::Folder;
+use crate::keys::AtRestKey;
 use crate::limits::{BATCH_KEPT_HOURS, BATCHES_KEPT_MAX};
 use crate::roster::Roster;
 
@@ -41,6 +45,9 @@ pub enum NotEvaluated {
     /// The day named is neither today nor next to it.
     #[error("the request names another day: check both clocks")]
     Day,
+    /// What was counted could not be kept.
+    #[error("this evaluator's disk refuses")]
+    Storage,
     /// Today's elements are used up.
     #[error("the quota of evaluations is used up for today")]
     Quota {
@@ -55,12 +62,14 @@ const BATCH_SIZES: [usize; 5] = [1, 16, 256, 1_024, 4_096];
 /// An evaluator's state.
 #[derive(Debug, Default)]
 pub struct Evaluator {
+    /// Where counts and batches are kept; none in tests.
+    counted: Option<Counted>,
     /// Elements counted, by org and day; days before yesterday are forgotten.
     used: BTreeMap<(Day, OrgId), u32>,
     /// Elements of the first days beyond the daily quota, by org.
     used_at_first: BTreeMap<OrgId, u32>,
-    /// Answers by batch, with when they were given.
-    answered: HashMap<BatchId, Vec<u8>>,
+    /// Answers by batch; none for a batch that was answered before the start: it is evaluated again, and not counted.
+    answered: HashMap<BatchId, Option<Vec<u8>>>,
     order: VecDeque<(Hour, BatchId)>,
 }
 
@@ -86,6 +95,23 @@ impl Situation<'_> {
 }
 
 impl Evaluator {
+    /// Opens `private/evaluated`.
+    ///
+    /// # Errors
+    /// It cannot be read or decrypted.
+    pub fn open(folder: &Folder, key: &AtRestKey) -> anyhow::Result<Self> {
+        let (counted, kept) = Counted::open(folder, key)?;
+        let mut evaluator = Self { counted: Some(counted), ..Self::default() };
+        for count in kept {
+            match count {
+                Count::Used(day, org, total) => _ = evaluator.used.insert((day, org), total),
+                Count::AtFirst(org, total) => _ = evaluator.used_at_first.insert(org, total),
+                Count::Batch(hour, batch) => evaluator.remember(batch, None, hour),
+            }
+        }
+        Ok(evaluator)
+    }
+
     /// Answers a request: the signed answer's bytes.
     ///
     /// # Errors
@@ -101,11 +127,14 @@ impl Evaluator {
         let Scope { federation, key_epoch, .. } = request.scope;
         let batch = batch_id(&federation, key_epoch, &request.org, &request.blinded)
             .map_err(|_| NotEvaluated::Malformed)?;
-        if let Some(answer) = self.answered.get(&batch) {
+        let known = self.answered.get(&batch);
+        if let Some(Some(answer)) = known {
             return Ok(answer.clone());
         }
-        let elements = u32::try_from(request.blinded.len()).unwrap_or(u32::MAX);
-        let counted = self.would_count(&request, elements, situation)?;
+        let counted = match known {
+            Some(_) => None,
+            None => Some(self.would_count(&request, situation)?),
+        };
         let answer = share.evaluate(&request.blinded, rng).map_err(|_| NotEvaluated::Element)?;
         let answer = EvaluateAnswer {
             scope: request.scope,
@@ -113,9 +142,11 @@ impl Evaluator {
             evaluated: answer.evaluated,
             proof: answer.proof,
         };
-        self.count(&request, counted);
+        if let Some(counted) = counted {
+            self.count(&request, counted, (situation.hour(), batch))?;
+        }
         let answer = answer.sign(situation.signing);
-        self.remember(batch, answer.clone(), situation.hour());
+        self.answered.insert(batch, Some(answer.clone()));
         Ok(answer)
     }
 
@@ -123,9 +154,9 @@ impl Evaluator {
     fn would_count(
         &self,
         request: &EvaluateRequest,
-        elements: u32,
         situation: &Situation<'_>,
     ) -> Result<(u32, u32), NotEvaluated> {
+        let elements = u32::try_from(request.blinded.len()).unwrap_or(u32::MAX);
         let policy = &situation.roster.policy;
         let used = self.used.get(&(request.day, request.org)).copied().unwrap_or(0);
         let daily = elements.min(policy.evaluations_per_day.saturating_sub(used));
@@ -141,14 +172,34 @@ impl Evaluator {
         Ok((daily, beyond))
     }
 
-    fn count(&mut self, request: &EvaluateRequest, (daily, beyond): (u32, u32)) {
-        *self.used.entry((request.day, request.org)).or_default() += daily;
-        if beyond > 0 {
-            *self.used_at_first.entry(request.org).or_default() += beyond;
+    /// Counts a batch, on disk first.
+    fn count(
+        &mut self,
+        request: &EvaluateRequest,
+        (daily, beyond): (u32, u32),
+        (now, batch): (Hour, BatchId),
+    ) -> Result<(), NotEvaluated> {
+        let (today, org) = ((request.day, request.org), request.org);
+        let used = self.used.get(&today).copied().unwrap_or(0).saturating_add(daily);
+        let at_first = self.used_at_first.get(&org).copied().unwrap_or(0).saturating_add(beyond);
+        if let Some(counted) = &mut self.counted {
+            let mut new = vec![Count::Used(request.day, org, used), Count::Batch(now, batch)];
+            new.extend((beyond > 0).then_some(Count::AtFirst(org, at_first)));
+            counted.append(&new).map_err(|error| {
+                tracing::error!(error = format!("{error:#}"), "evaluations cannot be counted");
+                NotEvaluated::Storage
+            })?;
         }
+        self.used.insert(today, used);
+        if beyond > 0 {
+            self.used_at_first.insert(org, at_first);
+        }
+        self.remember(batch, None, now);
+        self.tidy();
+        Ok(())
     }
 
-    fn remember(&mut self, batch: BatchId, answer: Vec<u8>, now: Hour) {
+    fn remember(&mut self, batch: BatchId, answer: Option<Vec<u8>>, now: Hour) {
         if self.order.len() >= BATCHES_KEPT_MAX
             && let Some((_, oldest)) = self.order.pop_front()
         {
@@ -156,6 +207,19 @@ impl Evaluator {
         }
         self.answered.insert(batch, answer);
         self.order.push_back((now, batch));
+    }
+
+    /// Rewrites the file when most of it is of the past.
+    fn tidy(&mut self) {
+        let used = self.used.iter().map(|((day, org), total)| Count::Used(*day, *org, *total));
+        let first = self.used_at_first.iter().map(|(org, total)| Count::AtFirst(*org, *total));
+        let batches = self.order.iter().map(|(hour, batch)| Count::Batch(*hour, *batch));
+        if let Some(counted) = &mut self.counted
+            && let Err(error) = counted.tidy(used.chain(first).chain(batches))
+        {
+            // The old file stands, longer than it need be.
+            tracing::warn!(error = format!("{error:#}"), "counted evaluations are not tidied");
+        }
     }
 
     fn forget(&mut self, now: Hour) {
@@ -260,6 +324,29 @@ mod tests {
         // 08:00: sixteen hours until midnight.
         assert_eq!(ask(3).unwrap_err(), NotEvaluated::Quota { retry_after_s: 16 * 3_600 });
         assert_eq!(ask(1).unwrap(), first, "what was counted is still answered");
+    }
+
+    #[test]
+    fn a_restart_renews_no_quota_and_counts_no_batch_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::create(&dir.path().join("node")).unwrap();
+        let mut rng = SeededRng::new("restart", 1);
+        let keys = crate::keys::Keys::create(&folder, &mut rng).unwrap();
+        let (roster, orgs) = three(32);
+        let at = situation(&roster, &orgs);
+        let mut ask = |seed| {
+            // A new process for every call.
+            let mut evaluator = Evaluator::open(&folder, &keys.at_rest).unwrap();
+            let signed = request(&roster, &orgs[0], &blinded(seed, 16)).sign(&orgs[0].signing);
+            evaluator.evaluate(&signed, &at, &mut rng)
+        };
+        ask(1).unwrap();
+        for _ in 0..3 {
+            ask(1).unwrap();
+        }
+        ask(2).unwrap();
+        assert_eq!(ask(3).unwrap_err(), NotEvaluated::Quota { retry_after_s: 16 * 3_600 });
+        ask(1).unwrap();
     }
 
     #[test]

@@ -20,13 +20,14 @@
 //! | [`outbox`] | what this org says, waiting or sealed |
 //! | [`roster`] | what the node needs of the newest roster |
 //! | [`names`] | the cache of `Y` |
-//! | [`evaluator`] | evaluating for others |
+//! | [`evaluator`], [`counted`] | evaluating for others, and what of it is kept |
 //! | [`ask`] | asking evaluators |
 //! | [`store`] | the ledger, behind its one writer |
 //! | [`federation`] | documents written as a governor |
 //! | [`admission`] | invitations, applicants, dealt shares |
 //! | [`tls`], [`listen`], [`dial`] | pinned connections |
 //! | [`board`] | what is known about peers right now |
+//! | [`metrics`] | counters, and the page on which they stand |
 //! | [`node`] | a running node: what its services share |
 //! | [`publisher`] | due statements to sealed labels |
 //! | [`peer`] | joining, and replication with other members |
@@ -40,6 +41,7 @@ pub mod ask;
 pub mod board;
 pub mod command;
 pub mod config;
+pub mod counted;
 pub mod demo;
 pub mod dial;
 pub mod evaluator;
@@ -51,6 +53,7 @@ pub mod follow;
 pub mod keys;
 pub mod limits;
 pub mod listen;
+pub mod metrics;
 pub mod names;
 pub mod node;
 pub mod observe;

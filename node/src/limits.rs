@@ -44,6 +44,9 @@ pub const OUTBOUND_PEERS_MAX: usize = 8;
 /// How often the sync state machine feels time pass.
 pub const TICK_EVERY: Duration = Duration::from_secs(5);
 
+/// Readers of the metrics page at once: a scraper, and a person beside it.
+pub const SCRAPES_MAX: usize = 4;
+
 /// Destinations in one look-up (contract of `Lookup`).
 pub const LOOKUP_DESTINATIONS_MAX: usize = 10_000;
 /// Files in one upload (contract of `Analyze`).

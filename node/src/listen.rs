@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use anyhow::{Context as _, Result};
+use rustls::CertificateError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -22,6 +23,7 @@ use crate::config::LocalAddress;
 use crate::limits::{
     HANDSHAKE_TIME_MAX, HANDSHAKES_MAX, LOCAL_CONNECTIONS_MAX, PEER_CONNECTIONS_MAX,
 };
+use crate::metrics::Metrics;
 use crate::tls::{Admits, Counted, Identity, Meter, TransportKey, transport_key};
 
 /// Who is at the other end of a peer's connection: proven by the handshake.
@@ -107,10 +109,11 @@ impl PeerPort {
         identity: &Identity,
         admits: Admits,
         meter: Arc<Meter>,
+        metrics: Arc<Metrics>,
     ) -> Result<ReceiverStream<io::Result<PeerConnection>>> {
         let acceptor = TlsAcceptor::from(identity.server(admits)?);
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(accept_peers(self.listener, acceptor, meter, sender));
+        tokio::spawn(accept_peers(self.listener, acceptor, (meter, metrics), sender));
         Ok(ReceiverStream::new(receiver))
     }
 }
@@ -118,7 +121,7 @@ impl PeerPort {
 async fn accept_peers(
     listener: TcpListener,
     acceptor: TlsAcceptor,
-    meter: Arc<Meter>,
+    (meter, metrics): (Arc<Meter>, Arc<Metrics>),
     sender: mpsc::Sender<io::Result<PeerConnection>>,
 ) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
@@ -139,10 +142,12 @@ async fn accept_peers(
             }
         };
         let Ok(permit) = connections.clone().try_acquire_owned() else {
+            metrics.connection_refused("too_many");
             tracing::warn!(%from, "refused: too many peer connections");
             continue;
         };
-        let (acceptor, meter, sender) = (acceptor.clone(), meter.clone(), sender.clone());
+        let (acceptor, meter, metrics) = (acceptor.clone(), meter.clone(), metrics.clone());
+        let sender = sender.clone();
         tokio::spawn(async move {
             let shaken = shake_hands(&acceptor, tcp).await;
             drop(handshake);
@@ -153,9 +158,28 @@ async fn accept_peers(
                     // A closed channel means that the node is stopping.
                     let _ = sender.send(Ok(connection)).await;
                 }
-                Err(error) => tracing::info!(%from, %error, "peer connection refused"),
+                Err(error) => {
+                    metrics.connection_refused(why(&error));
+                    tracing::info!(%from, %error, "peer connection refused");
+                }
             }
         });
+    }
+}
+
+/// A refused handshake's reason, as it is counted.
+fn why(error: &io::Error) -> &'static str {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls {
+        None if error.kind() == io::ErrorKind::TimedOut => "timeout",
+        None => "closed",
+        Some(rustls::Error::InvalidCertificate(CertificateError::BadSignature)) => "bad_signature",
+        Some(rustls::Error::InvalidCertificate(_)) => "unknown_key",
+        Some(rustls::Error::NoCertificatesPresented) => "no_certificate",
+        Some(rustls::Error::PeerIncompatible(_)) => "tls_version",
+        Some(rustls::Error::NoApplicationProtocol) => "protocol",
+        Some(rustls::Error::InvalidMessage(_)) => "no_tls",
+        Some(_) => "handshake",
     }
 }
 

@@ -28,6 +28,7 @@ use crate::evaluator::Evaluator;
 use crate::federation;
 use crate::folder::{Folder, FolderLock};
 use crate::keys::Keys;
+use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::outbox::{Outbox, Progress, Statement};
 use crate::peer::hub::Hub;
@@ -74,6 +75,8 @@ pub struct Node {
     pub identity: Arc<Identity>,
     /// Traffic by key.
     pub meter: Arc<Meter>,
+    /// What is counted as it happens.
+    pub metrics: Arc<Metrics>,
     /// What is known about peers.
     pub board: Board,
     /// Replication streams.
@@ -122,6 +125,7 @@ impl Node {
             carrier: links.clone(),
         };
         Ok(Arc::new(Self {
+            evaluator: Mutex::new(Evaluator::open(&folder, &keys.at_rest)?),
             outbox: Mutex::new(Outbox::open(&folder, &keys.at_rest, suffixes)?),
             admission: Mutex::new(Admission::open(&folder)?),
             dealt: Mutex::new(Dealt::open(&folder)?),
@@ -136,10 +140,10 @@ impl Node {
             asker,
             share,
             share_told: AtomicU32::new(0),
-            evaluator: Mutex::default(),
             links,
             identity,
             meter,
+            metrics: Arc::default(),
             board: Board::default(),
             hub: Hub::default(),
             publish: Notify::new(),

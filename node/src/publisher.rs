@@ -25,8 +25,11 @@ const EVERY: Duration = Duration::from_secs(60);
 /// How soon to try again when evaluators are missing.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Publishes for as long as the node runs.
-pub async fn run(node: Arc<Node>) {
+/// Publishes until the node is to stop; the batch that it is at then is finished.
+///
+/// # Errors
+/// None: what cannot be published waits.
+pub async fn run(node: Arc<Node>) -> anyhow::Result<()> {
     loop {
         let wait = match publish_due(&node).await {
             Ok(()) => EVERY,
@@ -35,8 +38,11 @@ pub async fn run(node: Arc<Node>) {
                 RETRY
             }
         };
-        // Whichever comes first: time, or something new to say.
-        let _ = tokio::time::timeout(wait, node.publish.notified()).await;
+        // Whichever comes first: time, something new to say, the end.
+        tokio::select! {
+            _ = tokio::time::timeout(wait, node.publish.notified()) => {}
+            () = node.stopped() => return Ok(()),
+        }
     }
 }
 

@@ -1,13 +1,18 @@
-//! A node at work: both ports, the dialler, the publisher, until told to stop.
+//! A node at work: its ports, the dialler, the publisher, until told to stop.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use tokio::task::JoinSet;
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_health::server::{HealthReporter, health_reporter};
 
+use crate::config::Config;
 use crate::limits::DRAIN_TIME_MAX;
 use crate::listen::{LocalPort, PeerPort};
+use crate::metrics::Page;
 use crate::node::Node;
 use crate::peer::dialler;
 use crate::publisher;
@@ -15,18 +20,28 @@ use crate::rpc::ports;
 use crate::tls::Admits;
 
 /// A node that serves.
-#[derive(Debug)]
 pub struct Serving {
     /// Where peers connect.
     pub peer_address: SocketAddr,
     /// Where clients connect.
     pub local_address: String,
+    /// Where metrics are read, if anywhere.
+    pub metrics_address: Option<SocketAddr>,
     node: Arc<Node>,
+    health: HealthReporter,
+    /// What ends by itself when the node is to stop.
     servers: JoinSet<Result<()>>,
-    workers: JoinSet<()>,
+    /// What is cut off then.
+    dialler: JoinSet<()>,
 }
 
-/// Binds both ports and starts everything.
+impl std::fmt::Debug for Serving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Serving({:?} on {})", self.node, self.peer_address)
+    }
+}
+
+/// Binds all ports and starts everything.
 ///
 /// # Errors
 /// A port is taken, or an own share could not be kept.
@@ -34,32 +49,54 @@ pub async fn start(node: Arc<Node>) -> Result<Serving> {
     node.take_own_share()?;
     let peer_port = PeerPort::bind(node.config.peer_listen).await?;
     let local_port = LocalPort::bind(&node.config.local).await?;
+    let page = metrics_page(&node.config).await;
     let (peer_address, local_address) = (peer_port.address()?, local_port.shown());
+    let metrics_address = page.as_ref().map(Page::address).transpose()?;
+    let (health, service) = health_reporter();
     let mut servers = JoinSet::new();
-    servers.spawn(serve_peers(node.clone(), peer_port));
-    servers.spawn(serve_clients(node.clone(), local_port));
-    let mut workers = JoinSet::new();
-    workers.spawn(dialler::run(node.clone()));
-    workers.spawn(publisher::run(node.clone()));
-    Ok(Serving { peer_address, local_address, node, servers, workers })
+    servers.spawn(serve_peers(node.clone(), peer_port, service.clone()));
+    servers.spawn(serve_clients(node.clone(), local_port, service));
+    servers.spawn(publisher::run(node.clone()));
+    if let Some(page) = page {
+        servers.spawn(page.serve(node.clone()));
+    }
+    let mut dialler = JoinSet::new();
+    dialler.spawn(dialler::run(node.clone()));
+    Ok(Serving { peer_address, local_address, metrics_address, node, health, servers, dialler })
+}
+
+/// Metrics are for watching a node, not a reason for it to stay down.
+async fn metrics_page(config: &Config) -> Option<Page> {
+    match Page::bind(config.metrics_listen?).await {
+        Ok(page) => Some(page),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "no metrics: choose another port");
+            None
+        }
+    }
 }
 
 impl Serving {
-    /// Serves until `until` is over or a server fails, then lets open calls end.
+    /// Serves until `until` is over or a server fails, then: says that it stops, takes no more, lets open calls
+    /// and the publisher's batch end, and flushes the store.
     ///
     /// # Errors
-    /// A server failed.
+    /// A server failed, or the disk refused the last flush.
     pub async fn until(mut self, until: impl Future<Output = ()>) -> Result<()> {
         let failed = tokio::select! {
             () = until => None,
             ended = self.servers.join_next() => ended,
         };
-        self.workers.shutdown().await;
+        self.health.set_service_status("", ServingStatus::NotServing).await;
         self.node.stopping.send_replace(true);
+        self.dialler.shutdown().await;
         let drain = async { while self.servers.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN_TIME_MAX, drain).await.is_err() {
             tracing::warn!("calls that did not end in time are cut off");
+            self.servers.shutdown().await;
         }
+        let node = self.node;
+        tokio::task::spawn_blocking(move || node.store.flush()).await??;
         match failed {
             Some(ended) => ended.context("a server task died")?.context("a server failed"),
             None => Ok(()),
@@ -67,7 +104,11 @@ impl Serving {
     }
 }
 
-async fn serve_peers(node: Arc<Node>, port: PeerPort) -> Result<()> {
+async fn serve_peers(
+    node: Arc<Node>,
+    port: PeerPort,
+    health: HealthServer<impl Health>,
+) -> Result<()> {
     let admits: Admits = {
         let node = node.clone();
         Arc::new(move |key| {
@@ -75,17 +116,22 @@ async fn serve_peers(node: Arc<Node>, port: PeerPort) -> Result<()> {
                 || node.admission().admits(key, node.clock.now().seconds())
         })
     };
-    let incoming = port.accept(&node.identity, admits, node.meter.clone())?;
+    let (meter, metrics) = (node.meter.clone(), node.metrics.clone());
+    let incoming = port.accept(&node.identity, admits, meter, metrics)?;
     let stopped = until_stopped(node.clone());
-    ports::peers(node)
+    ports::peers(node, health)
         .serve_with_incoming_shutdown(incoming, stopped)
         .await
         .context("the peers' port")
 }
 
-async fn serve_clients(node: Arc<Node>, port: LocalPort) -> Result<()> {
+async fn serve_clients(
+    node: Arc<Node>,
+    port: LocalPort,
+    health: HealthServer<impl Health>,
+) -> Result<()> {
     let stopped = until_stopped(node.clone());
-    ports::clients(node)
+    ports::clients(node, health)?
         .serve_with_incoming_shutdown(port.accept(), stopped)
         .await
         .context("the local port")

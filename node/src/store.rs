@@ -213,6 +213,14 @@ impl Store {
         })
     }
 
+    /// Brings everything to disk.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn flush(&self) -> Result<()> {
+        Ok(self.write(Ledger::flush)?)
+    }
+
     /// What all members say on a day.
     ///
     /// # Errors

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use flowlore_common::sign::SecretKey;
 use flowlore_node::listen::{PeerKey, PeerPort};
-use flowlore_node::tls::{Identity, Meter, TransportKey, server_name};
+use flowlore_node::metrics::Metrics;
+use flowlore_node::tls::{Identity, TransportKey, server_name};
 use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
@@ -33,13 +34,15 @@ const SERVER: u8 = 1;
 const MEMBER: u8 = 2;
 const STRANGER: u8 = 3;
 
-/// A listener that admits `MEMBER` only; the keys of those who got in.
-async fn listener() -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<TransportKey>) {
+/// A listener that admits `MEMBER` only; the keys of those who got in, and the count of those who did not.
+async fn listener() -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<TransportKey>, Arc<Metrics>)
+{
     let port = PeerPort::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = port.address().unwrap();
     let identity = Identity::new(&key(SERVER)).unwrap();
     let admits = Arc::new(|shown: &TransportKey| *shown == public(MEMBER));
-    let mut incoming = port.accept(&identity, admits, Arc::new(Meter::default())).unwrap();
+    let metrics = Arc::<Metrics>::default();
+    let mut incoming = port.accept(&identity, admits, Arc::default(), metrics.clone()).unwrap();
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(Ok(mut connection)) = incoming.next().await {
@@ -49,7 +52,7 @@ async fn listener() -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<Transpo
             connection.flush().await.unwrap();
         }
     });
-    (address, receiver)
+    (address, receiver, metrics)
 }
 
 /// Connects and reads the welcome. With TLS 1.3 a client learns that it was refused only when it reads.
@@ -142,9 +145,22 @@ fn client(
     Arc::new(config)
 }
 
+/// Waits until one refusal is counted under this reason: the client may learn of it before the listener counts.
+async fn refused(metrics: &Metrics, reason: &'static str) {
+    let counted = async {
+        while metrics.connections_refused(reason) != 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(30);
+    tokio::time::timeout(patience, counted)
+        .await
+        .unwrap_or_else(|_| panic!("{reason}: not counted"));
+}
+
 #[tokio::test]
 async fn a_member_gets_in_and_is_known_by_its_key() {
-    let (address, mut entered) = listener().await;
+    let (address, mut entered, _) = listener().await;
     let member = Identity::new(&key(MEMBER)).unwrap().client(public(SERVER)).unwrap();
     assert_eq!(try_to_enter(address, member).await.unwrap(), b"welcome");
     assert_eq!(entered.recv().await, Some(public(MEMBER)));
@@ -152,16 +168,19 @@ async fn a_member_gets_in_and_is_known_by_its_key() {
 
 #[tokio::test]
 async fn only_the_holder_of_an_admitted_key_gets_in() {
-    let (address, mut entered) = listener().await;
+    let (address, mut entered, metrics) = listener().await;
     let tls13 = &[&rustls::version::TLS13][..];
-    for (what, config) in [
-        ("a key that is not pinned", client(tls13, b"h2", Some(certified(STRANGER, STRANGER)))),
-        ("a copied certificate", client(tls13, b"h2", Some(certified(MEMBER, STRANGER)))),
-        ("no certificate", client(tls13, b"h2", None)),
-        ("TLS 1.2", client(&[&rustls::version::TLS12], b"h2", Some(certified(MEMBER, MEMBER)))),
-        ("another protocol", client(tls13, b"http/1.1", Some(certified(MEMBER, MEMBER)))),
+    let tls12 = &[&rustls::version::TLS12][..];
+    for (reason, config) in [
+        ("unknown_key", client(tls13, b"h2", Some(certified(STRANGER, STRANGER)))),
+        // A copied certificate: the key that signs is not the one that it shows.
+        ("bad_signature", client(tls13, b"h2", Some(certified(MEMBER, STRANGER)))),
+        ("no_certificate", client(tls13, b"h2", None)),
+        ("tls_version", client(tls12, b"h2", Some(certified(MEMBER, MEMBER)))),
+        ("protocol", client(tls13, b"http/1.1", Some(certified(MEMBER, MEMBER)))),
     ] {
-        assert!(try_to_enter(address, config).await.is_err(), "{what} got in");
+        assert!(try_to_enter(address, config).await.is_err(), "{reason}: got in");
+        refused(&metrics, reason).await;
     }
     let mut plain = TcpStream::connect(address).await.unwrap();
     plain.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
@@ -169,6 +188,7 @@ async fn only_the_holder_of_an_admitted_key_gets_in() {
     // A TLS alert, or an end, or a reset: anything but a welcome.
     let _ = plain.read_to_end(&mut heard).await;
     assert!(!heard.windows(7).any(|window| window == b"welcome"));
+    refused(&metrics, "no_tls").await;
     // The same client with everything right gets in: what was refused was refused for its one fault.
     let right = client(tls13, b"h2", Some(certified(MEMBER, MEMBER)));
     assert_eq!(try_to_enter(address, right).await.unwrap(), b"welcome");

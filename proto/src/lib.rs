@@ -8,3 +8,9 @@
 pub mod v1 {
     tonic::include_proto!("flowlore.v1");
 }
+
+/// The compiled `.proto` files, as reflection serves them.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// The path of every call, "/flowlore.v1.Service/Method": there is no other, so that what counts calls is bounded.
+pub const CALLS: &[&str] = &include!(concat!(env!("OUT_DIR"), "/calls.rs"));

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use flowlore_common::env::SystemClock;
@@ -11,6 +12,9 @@ use crate::folder::Folder;
 use crate::node::Node;
 use crate::peer::joining;
 use crate::serve;
+
+/// How long work on other threads may go on when all else has ended: an analysis that nobody waits for any more.
+const LEFTOVER_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -26,7 +30,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let folder = Folder::open(args.dir.path())?;
     let config = Config::load(&folder)?;
     log_to_stderr(&config.log);
-    super::block_on(async {
+    let runtime = super::runtime()?;
+    let served = runtime.block_on(async {
         let stop = serve::told_to_stop(args.until_stdin_closes);
         tokio::pin!(stop);
         if joining::is_joining(&folder)? {
@@ -38,11 +43,15 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         let node = Node::open(folder, config, Arc::new(SystemClock))?;
         let serving = serve::start(node.clone()).await?;
         let (peers, clients) = (serving.peer_address, &serving.local_address);
-        tracing::info!(org = %node.org.short(), %peers, %clients, "serving");
+        let metrics = serving.metrics_address.map(tracing::field::display);
+        tracing::info!(org = %node.org.short(), %peers, %clients, metrics, "serving");
+        drop(node);
         serving.until(stop).await?;
         tracing::info!("stopped");
-        Ok(())
-    })?;
+        anyhow::Ok(())
+    });
+    runtime.shutdown_timeout(LEFTOVER_TIME_MAX);
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -215,6 +215,7 @@ fn configure(dir: &Path) -> Result<()> {
     let folder = Folder::open(dir)?;
     let text = std::fs::read_to_string(folder.config_file())?;
     let mut table: toml::Table = text.parse()?;
+    table["metrics"]["listen"] = "".into();
     table["local"]["listen"] = local.to_string().into();
     table["peer"]["listen"] = peer.to_string().into();
     table["peer"]["advertise"] = peer.to_string().into();

@@ -52,6 +52,7 @@ fn status(error: NotEvaluated) -> Status {
         NotEvaluated::Scope | NotEvaluated::NoShare | NotEvaluated::Day => {
             Status::failed_precondition(message)
         }
+        NotEvaluated::Storage => Status::unavailable(message),
         NotEvaluated::Quota { retry_after_s } => exhausted(message, retry_after_s),
     }
 }

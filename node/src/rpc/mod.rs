@@ -10,6 +10,7 @@
 //! | [`federation`] | replication, joining, the roster | the peers' port |
 //! | [`evaluator`] | evaluations | the peers' port |
 //! | [`status`] | what `admin` tells of the node | |
+//! | [`observed`] | numbers, spans and counts of calls | |
 //! | [`ports`] | the services of each port, with their limits | |
 //! | [`client`] | nothing: calls the local port, for commands | |
 
@@ -20,6 +21,7 @@ pub mod evaluator;
 pub mod federation;
 pub mod flows;
 pub mod labels;
+pub mod observed;
 pub mod ports;
 pub mod reputation;
 pub mod status;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use anyhow::{Context as _, Result};
+
 use flowlore_proto::v1::admin_service_server::AdminServiceServer;
 use flowlore_proto::v1::evaluator_service_server::EvaluatorServiceServer;
 use flowlore_proto::v1::flow_service_server::FlowServiceServer;
@@ -11,6 +13,7 @@ use flowlore_proto::v1::reputation_service_server::ReputationServiceServer;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
+use tonic_health::pb::health_server::{Health, HealthServer};
 use tower::layer::util::{Identity, Stack};
 
 use super::admin::AdminHandler;
@@ -19,6 +22,7 @@ use super::evaluator::EvaluatorHandler;
 use super::federation::PeerHandler;
 use super::flows::FlowHandler;
 use super::labels::LabelHandler;
+use super::observed::Observe;
 use super::reputation::ReputationHandler;
 use crate::limits::{
     CALL_TIME_MAX, CONNECTION_WINDOW_BYTES, KEEPALIVE_ANSWER_MAX, KEEPALIVE_EVERY,
@@ -38,22 +42,42 @@ macro_rules! bounded {
 }
 
 /// What other members are served; a call that is no stream is answered in time or not at all.
-pub fn peers(node: Arc<Node>) -> Router {
+pub fn peers(
+    node: Arc<Node>,
+    health: HealthServer<impl Health>,
+) -> Router<Stack<Observe, Identity>> {
     limited()
         .timeout(CALL_TIME_MAX)
+        .layer(Observe::new("peer", node.metrics.clone()))
+        .add_service(health)
         .add_service(bounded!(PeerServiceServer, PeerHandler(node.clone())))
         .add_service(bounded!(EvaluatorServiceServer, EvaluatorHandler(node)))
 }
 
-/// What this org's own people are served, every call signed.
-pub fn clients(node: Arc<Node>) -> Router<Stack<Auth, Identity>> {
+/// What this org's own people are served, every call but those about health signed. Only here can be asked which
+/// services there are.
+///
+/// # Errors
+/// The compiled description of the services cannot be read; does not happen.
+pub fn clients(
+    node: Arc<Node>,
+    health: HealthServer<impl Health>,
+) -> Result<Router<Stack<Auth, Stack<Observe, Identity>>>> {
     let auth = Auth::new(node.org, node.keys.signing.public(), node.clock.clone());
-    limited()
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(flowlore_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .context("the services' description")?;
+    Ok(limited()
+        .layer(Observe::new("local", node.metrics.clone()))
         .layer(auth)
+        .add_service(health)
+        .add_service(reflection)
         .add_service(bounded!(FlowServiceServer, FlowHandler::new(node.clone())))
         .add_service(bounded!(ReputationServiceServer, ReputationHandler(node.clone())))
         .add_service(bounded!(LabelServiceServer, LabelHandler(node.clone())))
-        .add_service(bounded!(AdminServiceServer, AdminHandler(node)))
+        .add_service(bounded!(AdminServiceServer, AdminHandler(node))))
 }
 
 fn limited() -> Server {

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A node that runs in this process.
 pub(crate) struct Running {
     pub(crate) dir: PathBuf,
+    pub(crate) metrics: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<anyhow::Result<()>>,
 }
@@ -39,11 +40,12 @@ impl Running {
         }
         let node = Node::open(folder, config, Arc::new(SystemClock)).unwrap();
         let serving = serve::start(node).await.unwrap();
+        let metrics = serving.metrics_address;
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(serving.until(async {
             let _ = stopped.await;
         }));
-        Self { dir: dir.to_owned(), stop, ended }
+        Self { dir: dir.to_owned(), metrics, stop, ended }
     }
 
     /// Stops it, and waits until its folder is free for the next.
@@ -107,6 +109,7 @@ pub(crate) fn make(root: &Path, name: &str, documentation_names: bool) -> PathBu
     let [local, peer] = ports.map(|port| port.local_addr().unwrap().to_string());
     let path = dir.join("flowlore.toml");
     let mut table: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+    table["metrics"]["listen"] = "127.0.0.1:0".into();
     table["local"]["listen"] = local.into();
     table["peer"]["listen"] = peer.clone().into();
     table["peer"]["advertise"] = peer.into();
