@@ -63,6 +63,9 @@ pub enum NotAsked {
     /// The federation has no key yet.
     #[error("the federation has no evaluation key yet: flowlore-node federation keygen")]
     NoKey,
+    /// The node has just started and hears first what others hold.
+    #[error("{0}")]
+    Unheard(&'static str),
     /// A fault of our own: the disk, or the arithmetic library.
     #[error("{0}")]
     Fault(String),

@@ -16,8 +16,10 @@ pub struct Peer {
     pub dialling: bool,
     /// Why the last connection ended.
     pub last_error: String,
-    /// Whether the last exchange found both stores equal.
-    pub in_sync: bool,
+    /// Whether a stream to it was tried since the start, with whatever success.
+    pub tried: bool,
+    /// The digest of all objects that it last said it holds.
+    pub digest: Option<[u8; 32]>,
     /// Its clock less ours, seconds.
     pub clock_offset_s: i64,
 }

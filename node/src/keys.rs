@@ -18,6 +18,33 @@ pub struct Keys {
     pub at_rest: AtRestKey,
 }
 
+/// Public halves of an org's new keys, for the governor who writes them into the roster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewKeys {
+    /// Of the signing key.
+    pub signing: [u8; 32],
+    /// Of the transport key.
+    pub transport: [u8; 32],
+}
+
+impl std::fmt::Display for NewKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", hex::encode(self.signing), hex::encode(self.transport))
+    }
+}
+
+impl std::str::FromStr for NewKeys {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let key = |text: &str| hex::decode(text).ok()?.try_into().ok();
+        let keys = text.split_once('.').and_then(|(one, other)| Some((key(one)?, key(other)?)));
+        let (signing, transport) =
+            keys.context("new keys are 64 hex digits, a dot, and 64 more")?;
+        Ok(Self { signing, transport })
+    }
+}
+
 /// The key of `private/`: wiped when dropped, never shown.
 #[derive(Clone)]
 pub struct AtRestKey(Zeroizing<[u8; 32]>);
@@ -48,6 +75,28 @@ impl Keys {
             folder.write(&format!("keys/{name}"), &*seed)?;
         }
         Self::load(folder)
+    }
+
+    /// Puts new signing and transport keys in the place of the old ones, which are kept beside them. The key of
+    /// `private/` stays: what it protects is still there.
+    ///
+    /// # Errors
+    /// The folder cannot be read or written.
+    pub fn replace(folder: &Folder, rng: &mut impl CryptoRngCore) -> Result<NewKeys> {
+        for name in ["signing", "transport"] {
+            let old = seed(folder, name)?;
+            folder.write(&format!("keys/{name}.replaced"), &*old)?;
+        }
+        for name in ["signing", "transport"] {
+            let mut seed = Zeroizing::new([0; 32]);
+            rng.fill_bytes(&mut *seed);
+            folder.write(&format!("keys/{name}"), &*seed)?;
+        }
+        let new = Self::load(folder)?;
+        Ok(NewKeys {
+            signing: new.signing.public().bytes(),
+            transport: new.transport.public().bytes(),
+        })
     }
 
     #[cfg(test)]
@@ -96,6 +145,12 @@ mod tests {
         let shown = format!("{read:?}");
         assert!(!shown.contains(&hex::encode(read.at_rest.bytes())));
         assert!(!shown.contains(&hex::encode(&read.signing.seed()[..4])));
+        let new = Keys::replace(&folder, &mut SeededRng::new("keys", 2)).unwrap();
+        let replaced = Keys::load(&folder).unwrap();
+        assert_ne!(replaced.signing.public(), made.signing.public());
+        assert_eq!(replaced.at_rest.bytes(), made.at_rest.bytes());
+        assert_eq!(new.to_string().parse::<NewKeys>().unwrap(), new);
+        assert!("12.34".parse::<NewKeys>().is_err());
         folder.write("keys/signing", &[0; 31]).unwrap();
         assert!(Keys::load(&folder).unwrap_err().to_string().contains("damaged"));
     }

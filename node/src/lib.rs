@@ -11,7 +11,7 @@
 //! | [`limits`] | every bound of the daemon, with unit and reason |
 //! | [`config`] | `flowlore.toml` |
 //! | [`folder`] | the node's folder: who may read it, whole files or none |
-//! | [`keys`] | the node's own keys |
+//! | [`keys`], [`people`] | the node's own keys, and who may call it |
 //! | [`vault`] | encrypted append-only files |
 //! | [`follow`] | paths to parsed records |
 //! | [`analyze`], [`spill`] | parsed records to a report |
@@ -19,7 +19,7 @@
 //! | [`publish`] | the one door: what may leave |
 //! | [`outbox`] | what this org says, waiting or sealed |
 //! | [`roster`] | what the node needs of the newest roster |
-//! | [`names`] | the cache of `Y` |
+//! | [`names`], [`wanted`] | the cache of `Y`, and names that wait to be asked for |
 //! | [`evaluator`], [`counted`] | evaluating for others, and what of it is kept |
 //! | [`ask`] | asking evaluators |
 //! | [`store`] | the ledger, behind its one writer |
@@ -27,6 +27,7 @@
 //! | [`admission`] | invitations, applicants, dealt shares |
 //! | [`tls`], [`listen`], [`dial`] | pinned connections |
 //! | [`board`] | what is known about peers right now |
+//! | [`guard`] | after a start: when our feed may grow |
 //! | [`metrics`] | counters, and the page on which they stand |
 //! | [`node`] | a running node: what its services share |
 //! | [`publisher`] | due statements to sealed labels |
@@ -50,6 +51,7 @@ pub mod federation;
 mod fixture;
 pub mod folder;
 pub mod follow;
+pub mod guard;
 pub mod keys;
 pub mod limits;
 pub mod listen;
@@ -59,6 +61,7 @@ pub mod node;
 pub mod observe;
 pub mod outbox;
 pub mod peer;
+pub mod people;
 pub mod publish;
 pub mod publisher;
 pub mod roster;
@@ -69,3 +72,4 @@ pub mod store;
 pub mod synth;
 pub mod tls;
 pub mod vault;
+pub mod wanted;

@@ -37,6 +37,10 @@ pub const REDIAL_MIN: Duration = Duration::from_millis(250);
 /// Longest wait before a lost peer is dialled again.
 pub const REDIAL_MAX: Duration = Duration::from_secs(60);
 
+/// How long a node waits after its start for what members claim to hold of its feed: ten times what a feed of
+/// 1 GiB takes over 20 MB/s. A member that claims more than it delivers must not silence it for ever.
+pub const GUARD_WAIT_MAX: Duration = Duration::from_secs(600);
+
 /// Frames that wait for one peer's socket: at the largest size 16 MiB a peer, mostly lines of a hundred bytes.
 pub const FRAMES_QUEUED_MAX: usize = 16;
 /// Peers that this node dials (protocol.md 3).
@@ -66,9 +70,17 @@ pub const REPORT_PART_BYTES: usize = 256 * 1024;
 
 /// Names whose secret is cached: 1 M names are about 200 MB in memory and on disk.
 pub const CACHED_NAMES_MAX: usize = 1_000_000;
+/// Names that were looked up while evaluators were away: ten of the largest look-ups, some 4 MB.
+pub const WANTED_NAMES_MAX: usize = 100_000;
 /// Labels that wait for evaluators or for their slot: a week of new names of a large org.
 pub const WAITING_LABELS_MAX: usize = 1_000_000;
 
+/// How far a peer's clock may be off before people are told, seconds: five minutes, as Kerberos commonly allows.
+pub const CLOCK_OFFSET_S_MAX: i64 = 300;
+/// Credentials that a node ever issues: ten a day for ten years.
+pub const CREDENTIALS_MAX: usize = 36_500;
+/// How long a credential is good for at most, hours: ten years.
+pub const CREDENTIAL_HOURS_MAX: u32 = 10 * 365 * 24;
 /// How far a local caller's clock may be off, seconds (contract of the local port).
 pub const CALL_SKEW_S: i64 = 60;
 /// Nonces remembered for twice that long: 1,000 calls a second.

@@ -143,6 +143,8 @@ fn read(node: &Node, registry: &mut Registry) {
     gauge("names_cached", "Names whose secret is cached", names.cached);
     gauge("names_cached_bytes", "Size of that cache's file", names.cached_bytes);
     gauge("labels_due", "Labels that are due and wait for evaluators", names.waiting);
+    gauge("lookups_queued", "Names looked up that wait for evaluators", names.queued);
+    gauge("alarms", "What a person should look at: see status", status.alarms.len() as u64);
     gauge("labels_scheduled", "Labels that wait for their slot", names.scheduled);
     let mut counter = |name, help, value: u64| put(registry, name, help, ConstCounter::new(value));
     counter("peer_sent_bytes", "To all peers, inside TLS", status.peer_bytes_sent);

@@ -11,7 +11,8 @@ use flowlore_common::env::{Clock, SystemRng};
 use flowlore_common::ids::{BlockId, OrgId};
 use flowlore_common::invite::Invite;
 use flowlore_common::label::Purpose;
-use flowlore_common::roster::Registration;
+use flowlore_common::roster::member::FeedPlace;
+use flowlore_common::roster::{Change, Member, Registration};
 use flowlore_common::suffixes::Suffixes;
 use flowlore_common::time::{Hour, SECONDS_PER_HOUR};
 use flowlore_ledger::sync::Event;
@@ -27,17 +28,21 @@ use crate::config::Config;
 use crate::evaluator::Evaluator;
 use crate::federation;
 use crate::folder::{Folder, FolderLock};
-use crate::keys::Keys;
+use crate::guard::{Guard, Situation};
+use crate::keys::{Keys, NewKeys};
+use crate::limits::REDIAL_MAX;
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::outbox::{Outbox, Progress, Statement};
+use crate::peer::dialler::outbound;
 use crate::peer::hub::Hub;
 use crate::peer::links::Links;
 use crate::publish::{self, Opinion, Slots};
-use crate::roster::Roster;
+use crate::roster::{Roster, fingerprint};
 use crate::rpc::internal;
 use crate::store::Store;
 use crate::tls::{Identity, Meter};
+use crate::wanted::Wanted;
 
 /// Everything that the services of a node share.
 pub struct Node {
@@ -79,6 +84,8 @@ pub struct Node {
     pub metrics: Arc<Metrics>,
     /// What is known about peers.
     pub board: Board,
+    /// After a start: when our feed may grow.
+    pub guard: Guard,
     /// Replication streams.
     pub hub: Hub,
     /// Wakes the publisher.
@@ -90,6 +97,7 @@ pub struct Node {
     /// When the process began to serve.
     pub started: Instant,
     outbox: Mutex<Outbox>,
+    wanted: Mutex<Wanted>,
     _lock: FolderLock,
 }
 
@@ -126,6 +134,7 @@ impl Node {
         };
         Ok(Arc::new(Self {
             evaluator: Mutex::new(Evaluator::open(&folder, &keys.at_rest)?),
+            wanted: Mutex::new(Wanted::open(&folder, &keys.at_rest, suffixes)?),
             outbox: Mutex::new(Outbox::open(&folder, &keys.at_rest, suffixes)?),
             admission: Mutex::new(Admission::open(&folder)?),
             dealt: Mutex::new(Dealt::open(&folder)?),
@@ -145,6 +154,7 @@ impl Node {
             meter,
             metrics: Arc::default(),
             board: Board::default(),
+            guard: Guard::default(),
             hub: Hub::default(),
             publish: Notify::new(),
             publishing: tokio::sync::Mutex::default(),
@@ -181,6 +191,39 @@ impl Node {
     /// What this org says.
     pub fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Names that wait to be asked for.
+    pub fn wanted(&self) -> MutexGuard<'_, Wanted> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether our feed may grow, a while after the start.
+    ///
+    /// # Errors
+    /// What is still waited for.
+    pub fn may_seal(&self, roster: &Roster) -> Result<(), &'static str> {
+        let dialled = outbound(roster, &self.org);
+        let untried = dialled.iter().filter(|org| !self.board.peer(org).tried).count();
+        let waited = self.started.elapsed();
+        let situation = Situation {
+            others: roster.active().filter(|member| member.org != self.org).count(),
+            untried,
+            is_heard: !dialled.is_empty() || waited > REDIAL_MAX,
+            waited,
+        };
+        self.guard.check(situation, |head| self.store.holds_own(head))
+    }
+
+    /// Lets the feed go on in a new incarnation, whatever others hold of the one before, and says everything again.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn begin_incarnation(&self) -> Result<()> {
+        self.store.begin_incarnation();
+        self.guard.waive();
+        self.outbox().reseal_all(self.hour())?;
+        Ok(())
     }
 
     /// What never leaves, as configured here and pinned by the roster.
@@ -322,6 +365,47 @@ impl Node {
         let org = request.registration.org();
         self.admission().done(&org)?;
         Ok(org)
+    }
+
+    /// Ends a membership; the version of the roster that says so.
+    ///
+    /// # Errors
+    /// There is no such member, or this node is no governor.
+    pub fn expel(&self, name: &str, from_height: Option<u64>) -> Result<u32> {
+        let (org, from) = self.place(name, from_height)?;
+        ensure!(org != self.org, "an org cannot expel itself");
+        self.amend(Change::Expel { org, from, left: false })
+    }
+
+    /// Gives a member new keys; the version of the roster that says so.
+    ///
+    /// # Errors
+    /// As [`Self::expel`], or the keys cannot be used.
+    pub fn rekey(&self, name: &str, keys: NewKeys, from_height: Option<u64>) -> Result<u32> {
+        let (org, from) = self.place(name, from_height)?;
+        let NewKeys { signing: signing_key, transport: transport_key } = keys;
+        self.amend(Change::Rekey { org, from, signing_key, transport_key })
+    }
+
+    /// A member, and the place in its newest feed from which on nothing counts.
+    fn place(&self, name: &str, from_height: Option<u64>) -> Result<(OrgId, FeedPlace)> {
+        let roster = self.store.roster();
+        let is_meant = |one: &&Member| one.name == name || fingerprint(&one.transport_key) == name;
+        let mut named = roster.active().filter(is_meant);
+        let member = named.next().with_context(|| format!("no member is called {name:?}"))?;
+        ensure!(named.next().is_none(), "several are called {name:?}: use the fingerprint");
+        let head = self.store.head_of(&member.org);
+        let place = head.map_or(FeedPlace::default(), |head| FeedPlace {
+            incarnation: head.feed.incarnation,
+            height: head.next,
+        });
+        Ok((member.org, FeedPlace { height: from_height.unwrap_or(place.height), ..place }))
+    }
+
+    fn amend(&self, change: Change) -> Result<u32> {
+        self.store.amend(vec![change], self.org, &self.keys.signing, self.hour())?;
+        self.step(Event::RosterGrew);
+        Ok(self.store.roster().version)
     }
 
     /// Deals a new evaluation key; returns the number of its key epoch.

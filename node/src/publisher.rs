@@ -31,10 +31,12 @@ const RETRY: Duration = Duration::from_secs(2);
 /// None: what cannot be published waits.
 pub async fn run(node: Arc<Node>) -> anyhow::Result<()> {
     loop {
-        let wait = match publish_due(&node).await {
+        let published = publish_due(&node).await;
+        let wait = match published.and(ask_wanted(&node).await) {
             Ok(()) => EVERY,
             Err(error) => {
-                tracing::info!(%error, waiting = node.outbox().waiting_count(), "labels wait");
+                let (waiting, queued) = (node.outbox().waiting_count(), node.wanted().count());
+                tracing::info!(%error, waiting, queued, "labels or names wait");
                 RETRY
             }
         };
@@ -58,6 +60,7 @@ pub async fn publish_due(node: &Arc<Node>) -> Result<(), NotAsked> {
         let why = "this software makes tokens by other lists than the federation pins";
         return Err(NotAsked::Fault(why.to_owned()));
     }
+    node.may_seal(&roster).map_err(NotAsked::Unheard)?;
     node.outbox().reseal_under(key.epoch.number, node.hour()).map_err(fault)?;
     loop {
         let now = node.hour();
@@ -71,6 +74,20 @@ pub async fn publish_due(node: &Arc<Node>) -> Result<(), NotAsked> {
         let (node, roster, key) = (node.clone(), roster.clone(), key.clone());
         let sealed = tokio::task::spawn_blocking(move || seal(&node, &roster, &key, &due));
         sealed.await.map_err(fault)?.map_err(fault)?;
+    }
+}
+
+/// Asks for names that were looked up while evaluators were away.
+async fn ask_wanted(node: &Arc<Node>) -> Result<(), NotAsked> {
+    loop {
+        let names = node.wanted().some(BATCH_SIZES[BATCH_SIZES.len() - 1]);
+        if names.is_empty() {
+            return Ok(());
+        }
+        let roster = node.store.roster();
+        node.asker.secrets(&roster, &names, PUBLICATION_ELEMENTS_MIN).await?;
+        node.wanted().done(&names).map_err(fault)?;
+        tracing::info!(names = names.len(), "names that waited are known now");
     }
 }
 

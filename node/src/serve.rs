@@ -141,27 +141,29 @@ async fn until_stopped(node: Arc<Node>) {
     node.stopped().await;
 }
 
-/// Ends at SIGTERM or Ctrl-C, or when standard input ends, if that is to count.
-pub async fn told_to_stop(until_stdin_closes: bool) {
+/// A future that ends at SIGTERM or Ctrl-C, or when standard input ends, if that is to count. From the call on, so
+/// that a signal that comes early is not lost.
+///
+/// # Errors
+/// The system lets nobody listen to signals.
+pub fn told_to_stop(until_stdin_closes: bool) -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => _ = signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    let orphaned = async {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let orphaned = async move {
         if until_stdin_closes {
             stdin_closed().await;
         } else {
             std::future::pending::<()>().await;
         }
     };
-    tokio::select! {
-        () = terminate => {}
-        () = orphaned => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = orphaned => {}
+        }
+    })
 }
 
 /// A thread of its own waits for the end: reading from a pipe blocks, and nobody waits for the thread.

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anyhow::{Context as _, Result, bail};
@@ -15,7 +16,7 @@ use flowlore_common::roster::{Change, Document};
 use flowlore_common::sign::SecretKey;
 use flowlore_common::time::{Day, Hour};
 use flowlore_ledger::answer::Question;
-use flowlore_ledger::ledger::{Engine, Ledger};
+use flowlore_ledger::ledger::{Engine, Head, Ledger};
 use flowlore_ledger::roster::Chain;
 use flowlore_ledger::seal::{Author, OwnLabel};
 use tokio::sync::watch;
@@ -31,6 +32,7 @@ pub struct Store {
     ledger: RwLock<Ledger>,
     org: OrgId,
     log_folder: PathBuf,
+    incarnation_min: AtomicU32,
     roster: watch::Sender<Arc<Roster>>,
 }
 
@@ -119,6 +121,7 @@ impl Store {
         Ok(Self {
             org,
             log_folder: folder.path("log"),
+            incarnation_min: AtomicU32::new(0),
             roster: watch::Sender::new(roster),
             ledger: RwLock::new(ledger),
         })
@@ -159,11 +162,39 @@ impl Store {
         self.read().objects_digest()
     }
 
-    /// Our own feed's newest incarnation.
+    /// Where our own labels go: the newest incarnation that has blocks, that our key begins at, or that was asked for.
     #[must_use]
     pub fn own_feed(&self) -> Feed {
-        let incarnation = self.read().incarnation(&self.org).unwrap_or(0);
-        Feed { org: self.org, incarnation }
+        self.own_feed_in(&self.read())
+    }
+
+    fn own_feed_in(&self, ledger: &Ledger) -> Feed {
+        let written = ledger.incarnation(&self.org).unwrap_or(0);
+        let key = ledger.roster().member(&self.org).and_then(|us| us.keys.last());
+        let keyed = key.map_or(0, |range| range.from.incarnation);
+        let asked = self.incarnation_min.load(Ordering::Relaxed);
+        Feed { org: self.org, incarnation: written.max(keyed).max(asked) }
+    }
+
+    /// Lets our next block begin a new incarnation, because others hold blocks of ours that we have lost for good.
+    pub fn begin_incarnation(&self) {
+        let next = self.own_feed().incarnation.saturating_add(1);
+        self.incarnation_min.store(next, Ordering::Relaxed);
+    }
+
+    /// The newest block of an org that we hold.
+    #[must_use]
+    pub fn head_of(&self, org: &OrgId) -> Option<Head> {
+        self.read().heads().filter(|head| head.feed.org == *org).last()
+    }
+
+    /// Whether our own feed reaches as far as somebody else holds it.
+    #[must_use]
+    pub fn holds_own(&self, theirs: &Head) -> bool {
+        let ledger = self.read();
+        ledger.head(&theirs.feed).is_some_and(|ours| {
+            ours.next > theirs.next || (ours.next == theirs.next && ours.block == theirs.block)
+        })
     }
 
     /// Roster documents from a version on: a page.
@@ -206,7 +237,7 @@ impl Store {
         now: Hour,
     ) -> Result<BlockId> {
         self.write(|ledger| {
-            let incarnation = ledger.incarnation(&self.org).unwrap_or(0);
+            let incarnation = self.own_feed_in(ledger).incarnation;
             let author = Author { org: self.org, incarnation, key };
             let sealed = ledger.seal(author, purpose, labels, now, &mut SystemRng)?;
             Ok(sealed.first().context("a block was sealed")?.id)

@@ -4,49 +4,13 @@
 
 mod running;
 
-use std::path::Path;
-
 use flowlore_proto::v1;
-use running::{PATIENCE, Running, join, make};
-
-async fn three(root: &Path) -> (Running, Running, Running) {
-    let [a, b, c] = ["A", "B", "C"].map(|name| make(root, name, name == "A"));
-    let a = Running::start(&a).await;
-    let b = join(&a, &b, "B", &[]).await;
-    let c = join(&a, &c, "C", &["B"]).await;
-    let keygen = v1::KeygenRequest { threshold: 2, evaluators: 3 };
-    a.local().await.admin.keygen(keygen).await.unwrap();
-    for node in [&a, &b, &c] {
-        let has_share = |status: &v1::StatusResponse| {
-            status.keys.as_ref().is_some_and(|keys| keys.share_here && keys.threshold == 2)
-        };
-        node.until("holds its share", has_share).await;
-    }
-    (a, b, c)
-}
-
-/// Waits until all hold the same objects.
-async fn settled(nodes: [&Running; 3]) {
-    let wait = async {
-        loop {
-            let mut digests = vec![];
-            for node in nodes {
-                digests.push(node.status().await.store.unwrap().objects_digest);
-            }
-            digests.dedup();
-            if digests.len() == 1 {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait).await.expect("all hold the same objects");
-}
+use running::{Running, make, settled, three};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn labels_travel_open_shared_answers_and_survive_absence() {
     let root = tempfile::tempdir().unwrap();
-    let (a, b, c) = three(root.path()).await;
+    let [a, b, c] = three(root.path()).await;
     let erased = || !a.dir.join("keys/dealt").exists();
     a.until("the dealer erased what was taken", |_| erased()).await;
 
@@ -54,7 +18,7 @@ async fn labels_travel_open_shared_answers_and_survive_absence() {
     let put = a.put("evil.example:443", v1::Verdict::Malicious).await;
     assert_eq!(put.status(), v1::LabelStatus::Sealed);
     assert_eq!(put.block_id.len(), 32);
-    settled([&a, &b, &c]).await;
+    settled(&[&a, &b, &c]).await;
     let asked = ["evil.example", "quiet.example", "10.1.2.3", "no such thing!", "printer"];
     let mut answers = b.lookup(&asked).await;
     answers.sort_by_key(|answer| answer.index);
@@ -74,7 +38,7 @@ async fn labels_travel_open_shared_answers_and_survive_absence() {
     // Three groups: the verdict.
     b.put("evil.example", v1::Verdict::Malicious).await;
     c.put("evil.example", v1::Verdict::Malicious).await;
-    settled([&a, &b, &c]).await;
+    settled(&[&a, &b, &c]).await;
     let json = a.lookup(&["evil.example"]).await.remove(0).shared_json;
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(json["host"]["verdict"], "malicious");

@@ -440,4 +440,18 @@ impl AdminService for Script {
     ) -> Result<Response<v1::KeygenResponse>, Status> {
         Err(Status::unimplemented("not in the script"))
     }
+
+    async fn expel(
+        &self,
+        _: Request<v1::ExpelRequest>,
+    ) -> Result<Response<v1::ExpelResponse>, Status> {
+        Err(Status::unimplemented("not in the script"))
+    }
+
+    async fn rekey(
+        &self,
+        _: Request<v1::RekeyRequest>,
+    ) -> Result<Response<v1::RekeyResponse>, Status> {
+        Err(Status::unimplemented("not in the script"))
+    }
 }

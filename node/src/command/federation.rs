@@ -12,7 +12,7 @@ use flowlore_common::roster::Policy;
 use super::init;
 use crate::config::Config;
 use crate::folder::Folder;
-use crate::keys::Keys;
+use crate::keys::{Keys, NewKeys};
 use crate::peer::joining;
 use crate::rpc::client::Local;
 
@@ -35,6 +35,11 @@ enum Command {
     Approve(Approve),
     /// Deal a new evaluation key: `2-of-3`.
     Keygen(Keygen),
+    /// End a membership.
+    Expel(Expel),
+    /// New keys after theft or loss. Without KEYS, on the member's own machine while its node is stopped: makes
+    /// them. With KEYS, at a governor: writes them into the roster.
+    Rekey(Rekey),
     /// Who is in, who waits, how the keys are.
     Status(super::Dir),
 }
@@ -82,6 +87,31 @@ struct Keygen {
     quorum: (u32, u32),
 }
 
+#[derive(Debug, clap::Args)]
+struct Expel {
+    #[command(flatten)]
+    dir: super::Dir,
+    /// Name or fingerprint.
+    member: String,
+    /// Cut its newest feed from this height on; default: behind all that is held here.
+    #[arg(long)]
+    from_height: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Rekey {
+    #[command(flatten)]
+    dir: super::Dir,
+    /// Name or fingerprint of the member.
+    #[arg(requires = "keys")]
+    member: Option<String>,
+    /// What `federation rekey` printed at the member.
+    keys: Option<NewKeys>,
+    /// The first block that is not the member's own; default: behind all that is held here.
+    #[arg(long)]
+    from_height: Option<u64>,
+}
+
 fn parse_quorum(text: &str) -> Result<(u32, u32), String> {
     let parts = text.split_once("-of-").and_then(|(t, n)| Some((t.parse().ok()?, n.parse().ok()?)));
     parts.ok_or_else(|| format!("{text:?} is not of the form 2-of-3"))
@@ -94,6 +124,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         Command::Invite(dir) => super::block_on(invite(dir))?,
         Command::Approve(args) => super::block_on(approve(args))?,
         Command::Keygen(args) => super::block_on(keygen(args))?,
+        Command::Expel(args) => super::block_on(expel(args))?,
+        Command::Rekey(args) => match (&args.member, args.keys) {
+            (Some(member), Some(keys)) => super::block_on(rekey(args, member, keys))?,
+            _ => new_keys(&args.dir)?,
+        },
         Command::Status(dir) => super::block_on(status(dir))?,
     }
     Ok(ExitCode::SUCCESS)
@@ -169,10 +204,53 @@ async fn keygen(args: &Keygen) -> Result<()> {
     Ok(())
 }
 
+async fn expel(args: &Expel) -> Result<()> {
+    let mut local = Local::connect(args.dir.path()).await?;
+    let roster_version = local.expel(&args.member, args.from_height).await?;
+    println!(
+        "{} is no member from roster version {roster_version} on; its labels stop counting.\n\
+         If it evaluated, it still holds a share: flowlore-node federation keygen --dir {} T-of-N",
+        args.member,
+        args.dir.path().display()
+    );
+    Ok(())
+}
+
+/// New keys at the member: the old ones are lost or somebody else has them.
+fn new_keys(dir: &super::Dir) -> Result<()> {
+    let folder = Folder::open(dir.path())?;
+    let _lock = folder.lock()?;
+    let keys = init::replace_keys(&folder)?;
+    println!(
+        "New keys; what this org says waits to be sealed with them. Everybody's credentials are void: the new\n\
+         admin's is {}.\n\
+         Tell a governor, who types (and is sure that it is you):\n  \
+         flowlore-node federation rekey --dir DIR NAME {keys}\n\
+         Then here: flowlore-node run --dir {}",
+        folder.path("credentials/admin.cred").display(),
+        dir.path().display()
+    );
+    Ok(())
+}
+
+async fn rekey(args: &Rekey, member: &str, keys: NewKeys) -> Result<()> {
+    let mut local = Local::connect(args.dir.path()).await?;
+    let roster_version = local.rekey(member, keys, args.from_height).await?;
+    println!(
+        "{member} has new keys from roster version {roster_version} on.\n\
+         If it evaluated and its share may be stolen: flowlore-node federation keygen --dir {} T-of-N",
+        args.dir.path().display()
+    );
+    Ok(())
+}
+
 async fn status(dir: &super::Dir) -> Result<()> {
     let status = Local::connect(dir.path()).await?.status().await?;
     println!("{} in federation {}", status.org_name, hex::encode(&status.federation[..4]));
     println!("roster version {}, {} members", status.roster_version, status.members.len());
+    for alarm in &status.alarms {
+        println!("  {alarm}");
+    }
     for member in &status.members {
         let number = match member.evaluator_number {
             0 => String::new(),

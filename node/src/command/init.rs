@@ -4,18 +4,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use flowlore_common::credential::{CredentialFile, Grant, Role};
+use flowlore_common::credential::Role;
 use flowlore_common::env::{Clock, SystemClock, SystemRng};
 use flowlore_common::ids::OrgId;
 use flowlore_common::roster::Policy;
-use flowlore_common::sign::SecretKey;
+use flowlore_common::suffixes::Suffixes;
 use flowlore_common::time::Hour;
-use rand_core::RngCore as _;
 
 use crate::config::{Config, template};
 use crate::federation;
 use crate::folder::Folder;
-use crate::keys::Keys;
+use crate::keys::{Keys, NewKeys};
+use crate::outbox::Outbox;
+use crate::people::{self, Wish};
 use crate::store::Store;
 
 /// How long the first credential is good for, hours: a year, as certificates of people commonly are.
@@ -58,13 +59,14 @@ pub fn create(dir: &Path, org_name: &str) -> Result<OrgId> {
     let keys = Keys::create(&folder, &mut SystemRng)?;
     let registration = federation::register(&folder, &keys, &mut SystemRng)?;
     let now = SystemClock.now().hour();
-    let credential = admin_credential(&keys.signing, registration.org(), now);
-    folder.write("credentials/admin.cred", credential.to_text().as_bytes())?;
+    let admin = Wish { name: "admin".to_owned(), role: Role::Admin, hours: ADMIN_HOURS };
+    let org = registration.org();
+    people::issue(&folder, (org, &keys.signing), &admin, now, &mut SystemRng)?;
     let policy = Policy { name: org_name.to_owned(), ..Policy::default() };
     found(&folder, &config, &keys, policy, now)?;
     // Last: a folder with a configuration holds a whole node.
     folder.write("flowlore.toml", text.as_bytes())?;
-    Ok(registration.org())
+    Ok(org)
 }
 
 /// Founds a federation of one in a folder without blocks.
@@ -84,6 +86,22 @@ fn found(folder: &Folder, config: &Config, keys: &Keys, policy: Policy, now: Hou
     folder.write(federation::SHARE_FILE, &*share.to_bytes())
 }
 
+/// Gives the org of a stopped node new keys, its admin a new credential, and lets everything it says wait again.
+///
+/// # Errors
+/// The disk refuses, or something in the folder cannot be read.
+pub fn replace_keys(folder: &Folder) -> Result<NewKeys> {
+    let now = SystemClock.now().hour();
+    let new = Keys::replace(folder, &mut SystemRng)?;
+    let keys = Keys::load(folder)?;
+    people::revoke_all(folder)?;
+    let admin = Wish { name: "admin".to_owned(), role: Role::Admin, hours: ADMIN_HOURS };
+    let org = federation::registration(folder)?.org();
+    people::issue(folder, (org, &keys.signing), &admin, now, &mut SystemRng)?;
+    Outbox::open(folder, &keys.at_rest, Suffixes::shipped())?.reseal_all(now)?;
+    Ok(new)
+}
+
 /// Founds the federation anew under a name and the two rules that demos and tests need otherwise.
 ///
 /// # Errors
@@ -100,21 +118,4 @@ pub fn refound(dir: &Path, name: &str, documentation_names: bool, delay_hours: u
         ..Policy::default()
     };
     found(&folder, &config, &keys, policy, SystemClock.now().hour())
-}
-
-fn admin_credential(org_key: &SecretKey, org: OrgId, now: Hour) -> CredentialFile {
-    let key = SecretKey::generate(&mut SystemRng);
-    let mut serial = [0; 16];
-    SystemRng.fill_bytes(&mut serial);
-    let grant = Grant {
-        org,
-        serial,
-        public_key: key.public().bytes(),
-        role: Role::Admin,
-        name: "admin".to_owned(),
-        tenants: vec![],
-        issued: now,
-        expires: Hour(now.0.saturating_add(ADMIN_HOURS)),
-    };
-    CredentialFile::new(grant.sign(org_key), key)
 }

@@ -1,5 +1,6 @@
 //! The command line: one module a command. Each says what to type next.
 
+mod credential;
 mod demo;
 mod federation;
 pub mod init;
@@ -34,6 +35,8 @@ enum Command {
     Run(run::Args),
     /// Found a federation, bring orgs in, make evaluation keys.
     Federation(federation::Args),
+    /// Grant people roles at the local port, and take them back.
+    Credential(credential::Args),
     /// Analyze logs and print what is in them; nothing is published.
     Analyze(analyze::AnalyzeArgs),
     /// Show what would leave the node of some logs.
@@ -50,6 +53,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Federation(args) => federation::run(&args),
+        Command::Credential(args) => credential::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Vectors => vectors::run(),

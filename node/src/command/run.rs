@@ -21,6 +21,9 @@ const LEFTOVER_TIME_MAX: Duration = Duration::from_secs(1);
 pub(super) struct Args {
     #[command(flatten)]
     dir: super::Dir,
+    /// Begin a new incarnation of this org's feed, because others hold blocks of it that are lost here for good.
+    #[arg(long)]
+    new_incarnation: bool,
     /// Stop when standard input ends, too: a parent's child does not outlive it.
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
@@ -32,7 +35,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     log_to_stderr(&config.log);
     let runtime = super::runtime()?;
     let served = runtime.block_on(async {
-        let stop = serve::told_to_stop(args.until_stdin_closes);
+        let stop = serve::told_to_stop(args.until_stdin_closes)?;
         tokio::pin!(stop);
         if joining::is_joining(&folder)? {
             tokio::select! {
@@ -41,6 +44,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             }
         }
         let node = Node::open(folder, config, Arc::new(SystemClock))?;
+        if args.new_incarnation {
+            node.begin_incarnation()?;
+        }
         let serving = serve::start(node.clone()).await?;
         let (peers, clients) = (serving.peer_address, &serving.local_address);
         let metrics = serving.metrics_address.map(tracing::field::display);

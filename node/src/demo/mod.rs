@@ -51,7 +51,7 @@ impl Options {
 pub async fn run(dir: &Path, options: &Options) -> Result<u32> {
     let empty = std::fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
     ensure!(empty, "{} holds something: name an empty or a new folder", dir.display());
-    let stop = told_to_stop(false);
+    let stop = told_to_stop(false)?;
     tokio::pin!(stop);
     let mut cluster = Cluster::default();
     let mut show = Show::default();

@@ -63,7 +63,7 @@ pub async fn run(node: Arc<Node>) {
 
 /// Members that this node dials: all that can be, or so many in an order of its own, so that the federation's
 /// streams make one web and not one star.
-fn outbound(roster: &Roster, us: &OrgId) -> Vec<OrgId> {
+pub fn outbound(roster: &Roster, us: &OrgId) -> Vec<OrgId> {
     let mut others: Vec<_> = roster
         .active()
         .filter(|member| member.org != *us && !member.endpoints.is_empty())
@@ -88,8 +88,11 @@ async fn keep_dialling(node: Arc<Node>, org: OrgId) {
             tracing::debug!(peer = org.short(), reason, "stream ended");
             node.board.update(org, |peer| {
                 peer.dialling = false;
+                peer.tried = true;
                 peer.last_error = reason;
             });
+            // Whoever waited for this attempt need not wait longer.
+            node.publish.notify_one();
             wait = if lived { REDIAL_MIN } else { (wait * 2).min(REDIAL_MAX) };
         }
         tokio::time::sleep(wait).await;
@@ -106,10 +109,26 @@ async fn dial(node: &Arc<Node>, org: OrgId) -> Result<String> {
 async fn tick(node: Arc<Node>) {
     let mut every = tokio::time::interval(TICK_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut told = node.store.objects_digest();
+    let mut before = told;
     loop {
         every.tick().await;
-        let node = node.clone();
-        let _ = tokio::task::spawn_blocking(move || node.step(Event::Tick)).await;
+        let ticked = node.clone();
+        let now = tokio::task::spawn_blocking(move || {
+            ticked.step(Event::Tick);
+            let now = ticked.store.objects_digest();
+            if now == before && now != told {
+                // Nothing came for a while: most likely the others hold the same. Telling them so keeps status true.
+                ticked.step(Event::RosterGrew);
+            }
+            now
+        });
+        // A step that panics is a bug: it does not end the ticking.
+        let now = now.await.unwrap_or(before);
+        if now == before {
+            told = now;
+        }
+        before = now;
     }
 }
 

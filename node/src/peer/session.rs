@@ -50,16 +50,29 @@ async fn run(
     outgoing: Outgoing,
 ) -> String {
     let connection = node.hub.open(org, outgoing.clone());
-    node.board.update(org, |peer| peer.sessions += 1);
+    node.guard.connected(org);
+    node.board.update(org, |peer| {
+        peer.sessions += 1;
+        peer.tried = true;
+    });
     step(node, Event::Connected(connection.id)).await;
     let reason = tokio::select! {
         reason = receive(node, &connection, &mut incoming, &outgoing) => reason,
         () = connection.ended.notified() => "ended by this node".to_owned(),
         () = node.stopped() => "this node stops".to_owned(),
+        () = expelled(node, &org) => "no longer a member".to_owned(),
     };
     step(node, Event::Disconnected(connection.id)).await;
     node.board.update(org, |peer| peer.sessions = peer.sessions.saturating_sub(1));
+    node.guard.disconnected(&org);
+    node.publish.notify_one();
     reason
+}
+
+/// Ends when the member is none any more: it hears no more of what others say.
+async fn expelled(node: &Arc<Node>, org: &OrgId) {
+    // A sender that is gone means that the node is, too.
+    let _ = node.store.watch_roster().wait_for(|roster| roster.member(org).is_none()).await;
 }
 
 async fn receive(
@@ -87,12 +100,15 @@ async fn receive(
         }
         match frame::decode(given) {
             Ok(message) => {
-                let theirs = said_state(&message);
-                step(node, Event::Received(connection.id, message)).await;
-                if let Some(theirs) = theirs {
-                    let in_sync = node.store.objects_digest() == theirs.objects_digest;
-                    node.board.update(connection.org, |peer| peer.in_sync = in_sync);
+                let theirs = said_state(&message).map(|state| state.objects_digest);
+                if let Some(digest) = theirs {
+                    node.board.update(connection.org, |peer| peer.digest = Some(digest));
                 }
+                let same = theirs.is_some_and(|theirs| theirs == node.store.objects_digest());
+                if node.guard.heard(connection.org, &node.org, &message, same) {
+                    node.publish.notify_one();
+                }
+                step(node, Event::Received(connection.id, message)).await;
             }
             Err(error) => {
                 node.board.refuse(connection.org, "frame");

@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::auth::require;
 use super::flows::{Upload, analyzed};
 use super::{internal, precondition};
+use crate::keys::NewKeys;
 use crate::node::Node;
 use crate::outbox::Progress;
 use crate::publish::Draft;
@@ -88,6 +89,37 @@ impl AdminService for AdminHandler {
         let key_epoch = made.map_err(|error| precondition(&error))?;
         let roster_version = self.0.store.roster().version;
         Ok(Response::new(v1::KeygenResponse { key_epoch, roster_version }))
+    }
+
+    async fn expel(
+        &self,
+        request: Request<v1::ExpelRequest>,
+    ) -> Result<Response<v1::ExpelResponse>, Status> {
+        require(&request, Role::Admin)?;
+        let v1::ExpelRequest { member, from_height } = request.into_inner();
+        let node = self.0.clone();
+        let expelled = tokio::task::spawn_blocking(move || node.expel(&member, from_height));
+        let version = expelled.await.map_err(internal)?;
+        let roster_version = version.map_err(|error| precondition(&error))?;
+        Ok(Response::new(v1::ExpelResponse { roster_version }))
+    }
+
+    async fn rekey(
+        &self,
+        request: Request<v1::RekeyRequest>,
+    ) -> Result<Response<v1::RekeyResponse>, Status> {
+        require(&request, Role::Admin)?;
+        let v1::RekeyRequest { member, signing_key, transport_key, from_height } =
+            request.into_inner();
+        let key = |bytes: &[u8]| {
+            bytes.try_into().map_err(|_| Status::invalid_argument("a key has 32 bytes"))
+        };
+        let keys = NewKeys { signing: key(&signing_key)?, transport: key(&transport_key)? };
+        let node = self.0.clone();
+        let rekeyed = tokio::task::spawn_blocking(move || node.rekey(&member, keys, from_height));
+        let version = rekeyed.await.map_err(internal)?;
+        let roster_version = version.map_err(|error| precondition(&error))?;
+        Ok(Response::new(v1::RekeyResponse { roster_version }))
     }
 }
 

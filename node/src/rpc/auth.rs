@@ -13,7 +13,9 @@ use tonic::codegen::http;
 use tonic::{Request, Status};
 use tower::{Layer, Service};
 
+use super::internal;
 use crate::limits::{CALL_NONCES_MAX, CALL_SKEW_S};
+use crate::people::Revoked;
 
 /// Calls below this path need no credential: whether the node lives is no secret on its own machine.
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -48,6 +50,7 @@ struct Inner {
     org: OrgId,
     org_key: PublicKey,
     clock: Arc<dyn Clock>,
+    revoked: Revoked,
     nonces: Mutex<Nonces>,
 }
 
@@ -58,10 +61,10 @@ impl std::fmt::Debug for Auth {
 }
 
 impl Auth {
-    /// Lets in who holds a credential of `org`.
+    /// Lets in who holds a credential of `org` that was not taken back.
     #[must_use]
-    pub fn new(org: OrgId, org_key: PublicKey, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Inner { org, org_key, clock, nonces: Mutex::default() }))
+    pub fn new(org: OrgId, org_key: PublicKey, clock: Arc<dyn Clock>, revoked: Revoked) -> Self {
+        Self(Arc::new(Inner { org, org_key, clock, revoked, nonces: Mutex::default() }))
     }
 
     fn check(&self, method: &str, header: Option<&http::HeaderValue>) -> Result<Caller, Status> {
@@ -74,6 +77,9 @@ impl Auth {
         let grant = call
             .check(&self.0.org, &self.0.org_key, method, now)
             .map_err(|error| refuse(&error))?;
+        if self.0.revoked.is_revoked(&grant.serial).map_err(internal)? {
+            return Err(refuse(&"the credential was taken back"));
+        }
         let mut nonces = self.0.nonces.lock().unwrap_or_else(PoisonError::into_inner);
         nonces.remember(call.nonce, now)?;
         Ok(Caller { role: grant.role, serial: grant.serial })
@@ -155,6 +161,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::folder::Folder;
     use flowlore_common::credential::{CredentialFile, Grant};
     use flowlore_common::env::{FixedClock, SeededRng};
     use flowlore_common::sign::SecretKey;
@@ -183,7 +190,9 @@ mod tests {
     fn only_fresh_calls_of_our_own_people_pass() {
         let org_key = SecretKey::from_seed(&[3; 32]);
         let clock = Arc::new(FixedClock(Micros(NOW_S * 1_000_000)));
-        let auth = Auth::new(OrgId([1; 32]), org_key.public(), clock);
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::create(&dir.path().join("node")).unwrap();
+        let auth = Auth::new(OrgId([1; 32]), org_key.public(), clock, Revoked::new(folder));
         let mut rng = SeededRng::new("auth", 1);
         let mut header = |key: &SecretKey, method: &str, offset: i64| {
             let now = u64::try_from(NOW_S + offset).unwrap();

@@ -24,6 +24,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::config::{Config, LocalAddress};
 use crate::folder::Folder;
+use crate::keys::NewKeys;
 use crate::limits::{MESSAGE_BYTES_MAX, UPLOAD_PART_BYTES_MAX};
 use crate::listen::LocalStream;
 
@@ -135,6 +136,36 @@ impl Local {
         let request = v1::KeygenRequest { threshold, evaluators };
         let made = self.admin.keygen(request).await.map_err(status_error)?.into_inner();
         Ok((made.key_epoch, made.roster_version))
+    }
+
+    /// Ends a membership; the roster that says so.
+    ///
+    /// # Errors
+    /// There is no such member, or this node is no governor.
+    pub async fn expel(&mut self, member: &str, from_height: Option<u64>) -> Result<u32> {
+        let request = v1::ExpelRequest { member: member.to_owned(), from_height };
+        let expelled = self.admin.expel(request).await.map_err(status_error)?;
+        Ok(expelled.into_inner().roster_version)
+    }
+
+    /// Gives a member new keys; the roster that says so.
+    ///
+    /// # Errors
+    /// As [`Self::expel`].
+    pub async fn rekey(
+        &mut self,
+        member: &str,
+        keys: NewKeys,
+        from_height: Option<u64>,
+    ) -> Result<u32> {
+        let request = v1::RekeyRequest {
+            member: member.to_owned(),
+            signing_key: keys.signing.to_vec().into(),
+            transport_key: keys.transport.to_vec().into(),
+            from_height,
+        };
+        let rekeyed = self.admin.rekey(request).await.map_err(status_error)?;
+        Ok(rekeyed.into_inner().roster_version)
     }
 
     /// Uploads files and folders.

@@ -29,6 +29,7 @@ use crate::limits::{
     MESSAGE_BYTES_MAX, PENDING_RESETS_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
 use crate::node::Node;
+use crate::people::Revoked;
 
 /// Configures limits of a service's generated server.
 macro_rules! bounded {
@@ -63,7 +64,8 @@ pub fn clients(
     node: Arc<Node>,
     health: HealthServer<impl Health>,
 ) -> Result<Router<Stack<Auth, Stack<Observe, Identity>>>> {
-    let auth = Auth::new(node.org, node.keys.signing.public(), node.clock.clone());
+    let revoked = Revoked::new(node.folder.clone());
+    let auth = Auth::new(node.org, node.keys.signing.public(), node.clock.clone(), revoked);
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(flowlore_proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)

@@ -99,6 +99,9 @@ async fn lookup(node: &Arc<Node>, texts: &[String], first: u32) -> Result<Vec<v1
         .collect();
     // Names that are known are answered whether or not the others can be asked.
     let refused = node.asker.secrets(&roster, &wanted, 1).await.err();
+    if let Some(NotAsked::Quorum { .. } | NotAsked::Quota { .. } | NotAsked::NoKey) = refused {
+        queue(node, &roster, wanted).await?;
+    }
     let node = node.clone();
     tokio::task::spawn_blocking(move || {
         let day = node.clock.now().day();
@@ -118,6 +121,20 @@ async fn lookup(node: &Arc<Node>, texts: &[String], first: u32) -> Result<Vec<v1
     })
     .await
     .map_err(internal)?
+}
+
+/// Remembers names that could not be asked for, so that they are as soon as evaluators are back.
+async fn queue(node: &Arc<Node>, roster: &Roster, wanted: Vec<Input>) -> Result<(), Status> {
+    let known = node.asker.known(roster, &wanted);
+    let unknown =
+        wanted.into_iter().zip(known).filter_map(|(input, y)| y.is_none().then_some(input));
+    let (unknown, node) = (unknown.collect::<Vec<_>>(), node.clone());
+    let queued = tokio::task::spawn_blocking(move || {
+        node.publish.notify_one();
+        node.wanted().add(unknown)
+    });
+    queued.await.map_err(internal)?.map_err(internal)?;
+    Ok(())
 }
 
 /// The question to the store; `None` when a secret that it takes is not known here.

@@ -6,14 +6,17 @@ use flowlore_common::roster::Member;
 use flowlore_common::roster::key_epoch::KeyOrigin;
 use flowlore_proto::v1;
 
+use crate::limits::CLOCK_OFFSET_S_MAX;
 use crate::node::Node;
 use crate::roster::{Roster, fingerprint};
 use crate::rpc::admin::member_out;
+use crate::store::Sizes;
 
 /// The whole status.
 #[must_use]
 pub fn status(node: &Node) -> v1::StatusResponse {
     let roster = node.store.roster();
+    let sizes = node.store.sizes();
     let (peer_bytes_sent, peer_bytes_received) = node.meter.totals();
     let others = roster.active().filter(|member| member.org != node.org);
     v1::StatusResponse {
@@ -26,18 +29,18 @@ pub fn status(node: &Node) -> v1::StatusResponse {
         members: roster.active().map(member_out).collect(),
         applicants: applicants(node),
         keys: Some(key_status(node, &roster)),
-        peers: others.map(|member| peer_status(node, member)).collect(),
-        store: Some(store(node)),
+        peers: others.map(|member| peer_status(node, member, &sizes.objects_digest)).collect(),
+        store: Some(store(&sizes)),
         names: Some(names(node)),
         refused: refused(node),
         peer_bytes_sent,
         peer_bytes_received,
         uptime_s: node.started.elapsed().as_secs(),
+        alarms: alarms(node),
     }
 }
 
-fn store(node: &Node) -> v1::StoreStatus {
-    let sizes = node.store.sizes();
+fn store(sizes: &Sizes) -> v1::StoreStatus {
     v1::StoreStatus {
         blocks: sizes.blocks,
         own_blocks: sizes.own_blocks,
@@ -45,6 +48,29 @@ fn store(node: &Node) -> v1::StoreStatus {
         objects_digest: sizes.objects_digest.to_vec().into(),
         log_bytes: sizes.log_bytes,
     }
+}
+
+/// What a person should look at.
+fn alarms(node: &Node) -> Vec<String> {
+    let roster = node.store.roster();
+    let ledger = node.store.read();
+    let mut alarms: Vec<String> = ledger
+        .roster_forks()
+        .iter()
+        .map(|document| {
+            let version = document.statement.version;
+            format!("ROSTER FORK: governors signed two documents of version {version}; ask them which holds")
+        })
+        .collect();
+    drop(ledger);
+    for member in roster.active().filter(|member| member.org != node.org) {
+        let offset = node.board.peer(&member.org).clock_offset_s;
+        if offset.saturating_abs() > CLOCK_OFFSET_S_MAX {
+            let name = &member.name;
+            alarms.push(format!("CLOCK: that of {name} is {offset} s from ours: check both"));
+        }
+    }
+    alarms
 }
 
 fn applicants(node: &Node) -> Vec<v1::Applicant> {
@@ -74,7 +100,7 @@ fn key_status(node: &Node, roster: &Roster) -> v1::KeyStatus {
     }
 }
 
-fn peer_status(node: &Node, member: &Member) -> v1::PeerStatus {
+fn peer_status(node: &Node, member: &Member, ours: &[u8; 32]) -> v1::PeerStatus {
     let peer = node.board.peer(&member.org);
     let (bytes_sent, bytes_received) = node.meter.of(&member.transport_key).totals();
     let state = match (peer.sessions > 0, peer.dialling) {
@@ -87,7 +113,7 @@ fn peer_status(node: &Node, member: &Member) -> v1::PeerStatus {
         name: member.name.clone(),
         state: state.to_owned(),
         last_error: peer.last_error,
-        in_sync: peer.in_sync && peer.sessions > 0,
+        in_sync: peer.digest.as_ref() == Some(ours) && peer.sessions > 0,
         bytes_sent,
         bytes_received,
         clock_offset_s: peer.clock_offset_s,
@@ -105,6 +131,7 @@ fn names(node: &Node) -> v1::NamesStatus {
         cached_bytes,
         waiting: due as u64,
         scheduled: (waiting - due) as u64,
+        queued: node.wanted().count() as u64,
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Running {
     pub(crate) dir: PathBuf,
     pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) node: Arc<Node>,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<anyhow::Result<()>>,
 }
@@ -39,19 +40,20 @@ impl Running {
             joining::join(&folder, &config).await.unwrap();
         }
         let node = Node::open(folder, config, Arc::new(SystemClock)).unwrap();
-        let serving = serve::start(node).await.unwrap();
+        let serving = serve::start(node.clone()).await.unwrap();
         let metrics = serving.metrics_address;
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(serving.until(async {
             let _ = stopped.await;
         }));
-        Self { dir: dir.to_owned(), metrics, stop, ended }
+        Self { dir: dir.to_owned(), metrics, node, stop, ended }
     }
 
     /// Stops it, and waits until its folder is free for the next.
     pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         self.ended.await.unwrap().unwrap();
+        drop(self.node);
         let folder = Folder::open(&self.dir).unwrap();
         let free = async {
             while folder.lock().is_err() {
@@ -99,6 +101,41 @@ impl Running {
         };
         tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never: {what}"));
     }
+}
+
+/// A federation of A, B and C; A founded it and dealt a key, two of three.
+pub(crate) async fn three(root: &Path) -> [Running; 3] {
+    let [a, b, c] = ["A", "B", "C"].map(|name| make(root, name, name == "A"));
+    let a = Running::start(&a).await;
+    let b = join(&a, &b, "B", &[]).await;
+    let c = join(&a, &c, "C", &["B"]).await;
+    let keygen = v1::KeygenRequest { threshold: 2, evaluators: 3 };
+    a.local().await.admin.keygen(keygen).await.unwrap();
+    for node in [&a, &b, &c] {
+        let has_share = |status: &v1::StatusResponse| {
+            status.keys.as_ref().is_some_and(|keys| keys.share_here && keys.threshold == 2)
+        };
+        node.until("holds its share", has_share).await;
+    }
+    [a, b, c]
+}
+
+/// Waits until all hold the same objects.
+pub(crate) async fn settled(nodes: &[&Running]) {
+    let wait = async {
+        loop {
+            let mut digests = vec![];
+            for node in nodes {
+                digests.push(node.status().await.store.unwrap().objects_digest);
+            }
+            digests.dedup();
+            if digests.len() == 1 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.expect("all hold the same objects");
 }
 
 /// A node's folder with ports of its own.
