@@ -93,7 +93,8 @@ pub(crate) async fn peers(
 ) {
     let port = PeerPort::bind(at).await.unwrap();
     let node = Identity::new(of).unwrap();
-    let incoming = port.accept(&node, Arc::new(|_| true), Arc::new(Meter::default())).unwrap();
+    let incoming =
+        port.accept(&node, Arc::new(|_| true), Arc::new(Meter::default()), Arc::default()).unwrap();
     let expected = of.public().bytes();
     let channels = Mutex::new(BTreeMap::<TransportKey, Channel>::new());
     let route = move |from: Option<PeerKey>| {
