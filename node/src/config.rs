@@ -19,7 +19,7 @@ const MEMORY_MIB: std::ops::RangeInclusive<u64> = 64..=1024 * 1024;
 const LIST_MAX: usize = 10_000;
 
 /// The keys that the environment may override, as `FLOWLORE_<SECTION>_<KEY>`; lists are separated by commas.
-const OVERRIDABLE: &[(&str, &str, Kind)] = &[
+pub const OVERRIDABLE: &[(&str, &str, Kind)] = &[
     ("org", "name", Kind::Text),
     ("local", "listen", Kind::Text),
     ("peer", "listen", Kind::Text),
@@ -35,11 +35,16 @@ const OVERRIDABLE: &[(&str, &str, Kind)] = &[
     ("log", "level", Kind::Text),
 ];
 
-#[derive(Clone, Copy)]
-enum Kind {
+/// How an override is read.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// As it is.
     Text,
+    /// A whole number.
     Number,
+    /// true or false.
     Switch,
+    /// Separated by commas.
     List,
 }
 

@@ -10,8 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use flowlore_common::env::SeededRng;
+use flowlore_common::env::{Clock as _, SeededRng, SystemClock};
 use flowlore_common::ids::BlockId;
+use flowlore_common::suffixes::Suffixes;
+use flowlore_node::folder::Folder;
+use flowlore_node::keys::Keys;
+use flowlore_node::outbox::Outbox;
 use flowlore_node::rpc::client::{Local, files_below};
 use flowlore_proto::v1;
 use rand_core::RngCore as _;
@@ -71,15 +75,17 @@ async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
 async fn connected(dir: &Path) -> Local {
     let up = async {
         loop {
+            // What the kill before left waiting is sealed first, so that what is seen next is the next label's doing.
             if let Ok(mut local) = Local::connect(dir).await
-                && local.status().await.is_ok()
+                && let Ok(status) = local.status().await
+                && status.names.is_some_and(|names| names.waiting == 0)
             {
                 return local;
             }
             tokio::task::yield_now().await;
         }
     };
-    patiently("the node is up", up).await
+    patiently("the node is up and nothing waits", up).await
 }
 
 fn bytes(paths: &[PathBuf]) -> u64 {
@@ -247,13 +253,22 @@ async fn a_restored_backup_hears_first_how_far_its_feed_had_come() {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(private, std::fs::Permissions::from_mode(0o700)).unwrap();
     }
+    // Something waits in the backup: a node that asked nobody would seal it at once, at a height that B has seen.
+    {
+        let folder = Folder::open(&dir).unwrap();
+        let keys = Keys::load(&folder).unwrap();
+        let mut outbox = Outbox::open(&folder, &keys.at_rest, Suffixes::shipped()).unwrap();
+        assert!(outbox.reseal_all(SystemClock.now().hour()).unwrap() > 0);
+    }
     let height = |node: &Running| node.node.store.head_of(&org).unwrap().next;
     // Alone it cannot know, and with somebody to ask it asks: the next block comes after those that it has lost.
     let a = Running::start(&dir).await;
     a.put("four.example", v1::Verdict::Malicious).await;
     a.until("it is sealed", sealed).await;
     settled(&[&a, &b]).await;
-    assert_eq!((height(&a), height(&b)), (4, 4));
+    // What waited may share a block with the new label.
+    let after = height(&a);
+    assert!(after >= 4 && after == height(&b), "{after}");
     assert_eq!(b.node.store.read().forks().count(), 0);
     a.stop().await;
     // Nobody there to be asked: after its attempts it goes on.
@@ -263,6 +278,6 @@ async fn a_restored_backup_hears_first_how_far_its_feed_had_come() {
     a.put("five.example", v1::Verdict::Malicious).await;
     a.until("it is sealed", sealed).await;
     assert!(begun.elapsed() < Duration::from_secs(30));
-    assert_eq!(height(&a), 5);
+    assert_eq!(height(&a), after + 1);
     a.stop().await;
 }

@@ -5,6 +5,8 @@
 //! | `zeek_tsv` | rows under a good header of each log type |
 //! | `zeek_json` | an object of each log type, its values replaced |
 //! | `zeek_cut` | any bytes, in blocks and in pieces |
+//! | `evaluate` | requests to an evaluator and its answers |
+//! | `invite` | lines that invite an org |
 //!
 //! Run one with `cargo +nightly fuzz run zeek_tsv -- -max_total_time=30`, in this folder.
 
