@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 /// Largest file that is read whole from this folder, bytes: the name cache is the largest.
 const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
+/// What the folders of uploads in `private/` begin with.
+pub const UPLOAD_PREFIX: &str = "upload-";
+
 /// A node's folder (0700; every file in it that this type writes is 0600).
 #[derive(Clone, Debug)]
 pub struct Folder {
@@ -126,6 +129,25 @@ impl Folder {
         }
     }
 
+    /// Removes uploads that a process left behind when it was killed: nobody will ever read them. The caller holds
+    /// the lock.
+    ///
+    /// # Errors
+    /// They cannot be removed.
+    pub fn remove_leftovers(&self) -> Result<()> {
+        let private = self.path("private");
+        for entry in fs::read_dir(&private).with_context(|| private.display().to_string())? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(UPLOAD_PREFIX) {
+                let path = entry.path();
+                fs::remove_dir_all(&path)
+                    .with_context(|| format!("removing {}", path.display()))?;
+                tracing::info!(path = %path.display(), "an upload that was cut off is removed");
+            }
+        }
+        Ok(())
+    }
+
     /// Holds the folder against a second process until dropped.
     ///
     /// # Errors
@@ -192,6 +214,17 @@ mod tests {
         assert!(Folder::create(&root).unwrap_err().to_string().contains("already"));
         fs::set_permissions(&root, Permissions::from_mode(0o750)).unwrap();
         assert!(Folder::open(&root).unwrap_err().to_string().contains("chmod 700"));
+    }
+
+    #[test]
+    fn uploads_that_were_cut_off_go_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::create(&dir.path().join("node")).unwrap();
+        folder.write("private/upload-Ab12/00000/conn.log", b"inside names").unwrap();
+        folder.write("private/labels", b"kept").unwrap();
+        folder.remove_leftovers().unwrap();
+        assert!(!folder.path("private/upload-Ab12").exists());
+        assert!(folder.path("private/labels").exists());
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! | [`follow`] | paths to parsed records |
 //! | [`analyze`], [`spill`] | parsed records to a report |
 //! | [`observe`] | from a report to what the door looks at |
+//! | [`here`] | what this org itself saw of a destination |
 //! | [`publish`] | the one door: what may leave |
 //! | [`outbox`] | what this org says, waiting or sealed |
 //! | [`roster`] | what the node needs of the newest roster |
@@ -30,6 +31,7 @@
 //! | [`guard`] | after a start: when our feed may grow |
 //! | [`metrics`] | counters, and the page on which they stand |
 //! | [`node`] | a running node: what its services share |
+//! | [`membership`] | what a governor's node does to its federation |
 //! | [`publisher`] | due statements to sealed labels |
 //! | [`peer`] | joining, and replication with other members |
 //! | [`rpc`] | the services |
@@ -52,9 +54,11 @@ mod fixture;
 pub mod folder;
 pub mod follow;
 pub mod guard;
+pub mod here;
 pub mod keys;
 pub mod limits;
 pub mod listen;
+pub mod membership;
 pub mod metrics;
 pub mod names;
 pub mod node;

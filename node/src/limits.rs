@@ -70,6 +70,12 @@ pub const REPORT_PART_BYTES: usize = 256 * 1024;
 
 /// Names whose secret is cached: 1 M names are about 200 MB in memory and on disk.
 pub const CACHED_NAMES_MAX: usize = 1_000_000;
+/// Destinations of which this org's own contacts are remembered: as many as names are cached, some 150 MB.
+pub const HERE_DESTINATIONS_MAX: usize = 1_000_000;
+/// Uploads that are recognised when they come again: hourly ones of a year.
+pub const HERE_UPLOADS_MAX: usize = 10_000;
+/// Incidents that are remembered of one destination: more only say that there are many.
+pub const HERE_INCIDENTS_MAX: usize = 64;
 /// Names that were looked up while evaluators were away: ten of the largest look-ups, some 4 MB.
 pub const WANTED_NAMES_MAX: usize = 100_000;
 /// Labels that wait for evaluators or for their slot: a week of new names of a large org.

@@ -5,19 +5,16 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result};
 use flowlore_common::destination::{Host, Input, OwnPolicy, WhyNot, inputs};
-use flowlore_common::env::{Clock, SystemRng};
+use flowlore_common::env::Clock;
 use flowlore_common::ids::{BlockId, OrgId};
-use flowlore_common::invite::Invite;
 use flowlore_common::label::Purpose;
-use flowlore_common::roster::member::FeedPlace;
-use flowlore_common::roster::{Change, Member, Registration};
+use flowlore_common::roster::Registration;
 use flowlore_common::suffixes::Suffixes;
-use flowlore_common::time::{Hour, SECONDS_PER_HOUR};
+use flowlore_common::time::Hour;
 use flowlore_ledger::sync::Event;
 use flowlore_veil::keys::{KeyShare, PublicKeyPackage};
-use rand_core::RngCore as _;
 use tokio::sync::{Notify, watch};
 use tonic::Status;
 
@@ -29,7 +26,8 @@ use crate::evaluator::Evaluator;
 use crate::federation;
 use crate::folder::{Folder, FolderLock};
 use crate::guard::{Guard, Situation};
-use crate::keys::{Keys, NewKeys};
+use crate::here::Here;
+use crate::keys::Keys;
 use crate::limits::REDIAL_MAX;
 use crate::metrics::Metrics;
 use crate::names::Names;
@@ -38,7 +36,7 @@ use crate::peer::dialler::outbound;
 use crate::peer::hub::Hub;
 use crate::peer::links::Links;
 use crate::publish::{self, Opinion, Slots};
-use crate::roster::{Roster, fingerprint};
+use crate::roster::Roster;
 use crate::rpc::internal;
 use crate::store::Store;
 use crate::tls::{Identity, Meter};
@@ -98,6 +96,7 @@ pub struct Node {
     pub started: Instant,
     outbox: Mutex<Outbox>,
     wanted: Mutex<Wanted>,
+    here: Mutex<Here>,
     _lock: FolderLock,
 }
 
@@ -114,6 +113,7 @@ impl Node {
     /// The folder is in use, or something in it cannot be read.
     pub fn open(folder: Folder, config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
         let lock = folder.lock()?;
+        folder.remove_leftovers()?;
         let keys = Keys::load(&folder)?;
         let registration = federation::registration(&folder)?;
         let org = registration.org();
@@ -134,6 +134,7 @@ impl Node {
         };
         Ok(Arc::new(Self {
             evaluator: Mutex::new(Evaluator::open(&folder, &keys.at_rest)?),
+            here: Mutex::new(Here::open(&folder, &keys.at_rest)?),
             wanted: Mutex::new(Wanted::open(&folder, &keys.at_rest, suffixes)?),
             outbox: Mutex::new(Outbox::open(&folder, &keys.at_rest, suffixes)?),
             admission: Mutex::new(Admission::open(&folder)?),
@@ -191,6 +192,11 @@ impl Node {
     /// What this org says.
     pub fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What this org itself saw. Never leaves.
+    pub fn here(&self) -> MutexGuard<'_, Here> {
+        self.here.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Names that wait to be asked for.
@@ -310,149 +316,14 @@ impl Node {
         Ok(count)
     }
 
-    /// A line with which another org may ask to join, and when it expires, seconds since 1970.
-    ///
-    /// # Errors
-    /// This node is no governor, or does not say where it can be dialled.
-    pub fn invite(&self) -> Result<(String, i64)> {
-        let roster = self.store.roster();
-        let us = roster.member(&self.org).context("this org is no member of its federation")?;
-        ensure!(us.roles.governor, "only a governor admits members: ask one to invite");
-        let Some(address) = us.endpoints.first() else {
-            bail!("peer.advertise is empty: a joiner needs an address to dial; set it first");
-        };
-        let mut code = [0; 16];
-        SystemRng.fill_bytes(&mut code);
-        let now = self.clock.now().seconds();
-        let expires = self.admission().invite(&code, now)?;
-        let invite = Invite {
-            federation: roster.federation,
-            inviter: self.org,
-            transport_key: us.transport_key,
-            address: address.clone(),
-            code,
-            expires: Hour(u32::try_from(expires / SECONDS_PER_HOUR)?),
-        };
-        Ok((invite.to_string(), expires))
-    }
-
     /// Invitations and applicants.
     pub fn admission(&self) -> MutexGuard<'_, Admission> {
         self.admission.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Admits an applicant.
-    ///
-    /// # Errors
-    /// Nobody of that name waits, or the roster's rules are not met.
-    pub fn approve(&self, name: &str, endorsers: &[String]) -> Result<OrgId> {
-        let request = self.admission().applicant(name)?;
-        let roster = self.store.roster();
-        let mut orgs = vec![self.org];
-        for name in endorsers {
-            let named = roster.active().find(|member| member.name == *name);
-            orgs.push(named.with_context(|| format!("no member is called {name:?}"))?.org);
-        }
-        ensure!(
-            orgs.len() >= roster.active().count().min(2),
-            "a second member must vouch for it: --endorsed-by NAME"
-        );
-        orgs.sort_unstable();
-        orgs.dedup();
-        let change = federation::admission(&roster, &request, orgs);
-        self.store.amend(vec![change], self.org, &self.keys.signing, self.hour())?;
-        self.step(Event::RosterGrew);
-        let org = request.registration.org();
-        self.admission().done(&org)?;
-        Ok(org)
-    }
-
-    /// Ends a membership; the version of the roster that says so.
-    ///
-    /// # Errors
-    /// There is no such member, or this node is no governor.
-    pub fn expel(&self, name: &str, from_height: Option<u64>) -> Result<u32> {
-        let (org, from) = self.place(name, from_height)?;
-        ensure!(org != self.org, "an org cannot expel itself");
-        self.amend(Change::Expel { org, from, left: false })
-    }
-
-    /// Gives a member new keys; the version of the roster that says so.
-    ///
-    /// # Errors
-    /// As [`Self::expel`], or the keys cannot be used.
-    pub fn rekey(&self, name: &str, keys: NewKeys, from_height: Option<u64>) -> Result<u32> {
-        let (org, from) = self.place(name, from_height)?;
-        let NewKeys { signing: signing_key, transport: transport_key } = keys;
-        self.amend(Change::Rekey { org, from, signing_key, transport_key })
-    }
-
-    /// A member, and the place in its newest feed from which on nothing counts.
-    fn place(&self, name: &str, from_height: Option<u64>) -> Result<(OrgId, FeedPlace)> {
-        let roster = self.store.roster();
-        let is_meant = |one: &&Member| one.name == name || fingerprint(&one.transport_key) == name;
-        let mut named = roster.active().filter(is_meant);
-        let member = named.next().with_context(|| format!("no member is called {name:?}"))?;
-        ensure!(named.next().is_none(), "several are called {name:?}: use the fingerprint");
-        let head = self.store.head_of(&member.org);
-        let place = head.map_or(FeedPlace::default(), |head| FeedPlace {
-            incarnation: head.feed.incarnation,
-            height: head.next,
-        });
-        Ok((member.org, FeedPlace { height: from_height.unwrap_or(place.height), ..place }))
-    }
-
-    fn amend(&self, change: Change) -> Result<u32> {
-        self.store.amend(vec![change], self.org, &self.keys.signing, self.hour())?;
-        self.step(Event::RosterGrew);
-        Ok(self.store.roster().version)
-    }
-
-    /// Deals a new evaluation key; returns the number of its key epoch.
-    ///
-    /// # Errors
-    /// `t` of `n` is impossible here, or this node is no governor.
-    pub fn keygen(&self, t: u16, n: u16) -> Result<u32> {
-        let roster = self.store.roster();
-        let new = federation::deal(&roster, t, n, &mut SystemRng)?;
-        // Shares before the announcement: a crash in between leaves shares that nobody asks for, while the other
-        // way round it would leave a key that nobody holds.
-        self.dealt().deal(new.number, new.shares)?;
-        self.store.amend(new.changes, self.org, &self.keys.signing, self.hour())?;
-        self.take_own_share()?;
-        self.step(Event::RosterGrew);
-        self.publish.notify_one();
-        Ok(new.number)
-    }
-
     /// Dealt shares that are still to be taken.
     pub fn dealt(&self) -> MutexGuard<'_, Dealt> {
         self.dealt.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes our own share of a key that this node dealt: after the announcement, or after a crash right behind it.
-    ///
-    /// # Errors
-    /// The disk refuses.
-    pub fn take_own_share(&self) -> Result<()> {
-        let roster = self.store.roster();
-        let Some(key) = &roster.key else { return Ok(()) };
-        let bytes = self.dealt().share_of(key.epoch.number, &self.org);
-        if let Some(bytes) = bytes {
-            self.keep_share(KeyShare::from_bytes(&bytes)?)?;
-            self.dealt().taken(key.epoch.number, &self.org)?;
-        }
-        Ok(())
-    }
-
-    /// Keeps our share of the key, on disk first.
-    ///
-    /// # Errors
-    /// The disk refuses.
-    pub fn keep_share(&self, share: KeyShare) -> Result<()> {
-        self.folder.write(federation::SHARE_FILE, &*share.to_bytes())?;
-        *self.share.lock().unwrap_or_else(PoisonError::into_inner) = Some(share);
-        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use flowlore_common::credential::CredentialFile;
 use flowlore_common::env::{Clock as _, SystemClock, SystemRng};
+use flowlore_common::roster::{Change, Document};
 use flowlore_node::config::Config;
 use flowlore_node::dial::channel;
 use flowlore_node::folder::Folder;
@@ -257,6 +258,75 @@ async fn stolen_keys_are_replaced_and_the_org_speaks_again() {
         assert_eq!(json["host"]["tally"]["malicious"]["orgs"], 1, "{json}");
     }
     assert!(c.node.store.head_of(&b.node.org).unwrap().feed.incarnation > 0);
+    for node in [a, b, c] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_this_org_saw_stands_in_its_own_answers_only() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = make(root.path(), "A", true);
+    let logs = root.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    let row = |number: u32| {
+        format!(
+            r#"{{"_path":"conn","ts":{}.0,"uid":"C{number}","id.orig_h":"10.0.0.{number}","id.orig_p":50000,"#,
+            1_795_507_200 + number
+        ) + r#""id.resp_h":"203.0.113.9","id.resp_p":443,"proto":"tcp","duration":1.0,"#
+            + r#""orig_bytes":100,"resp_bytes":2000,"conn_state":"SF","history":"ShADadFf","#
+            + r#""orig_pkts":5,"orig_ip_bytes":400,"resp_pkts":5,"resp_ip_bytes":2300}"#
+    };
+    std::fs::write(logs.join("conn.log"), format!("{}\n{}\n", row(1), row(2))).unwrap();
+    let node = Running::start(&dir).await;
+    // Twice the same: counted once.
+    for _ in 0..2 {
+        let home = ["10.0.0.0/8".to_owned()];
+        node.local().await.analyze(std::slice::from_ref(&logs), &home).await.unwrap();
+    }
+    let answers = node.lookup(&["203.0.113.9", "198.51.100.1", "10.0.0.1"]).await;
+    let local = |answer: &v1::Answer| {
+        serde_json::from_slice::<serde_json::Value>(&answer.local_json).unwrap()
+    };
+    let seen = local(&answers[0]);
+    let here = &seen["here"];
+    assert_eq!((&here["machines"], &here["flows"]), (&2.into(), &2.into()), "{seen}");
+    assert_eq!((&here["bytes_out"], &here["bytes_in"]), (&200.into(), &4_000.into()), "{seen}");
+    assert_eq!(here["first"], "2026-11-24T08:00:01Z", "{seen}");
+    assert!(local(&answers[1])["here"].is_null());
+    assert_eq!(local(&answers[2])["policy"]["source"], "protocol");
+    assert!(!String::from_utf8_lossy(&answers[0].shared_json).contains("machines"));
+    let dir = node.dir.clone();
+    node.stop().await;
+    let node = Running::start(&dir).await;
+    assert_eq!(local(&node.lookup(&["203.0.113.9"]).await[0]), seen, "after a restart");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_rosters_of_one_version_are_an_alarm() {
+    let root = tempfile::tempdir().unwrap();
+    let [a, b, c] = three(root.path()).await;
+    // The governor signs a second successor of the same parent, and shows it to B alone.
+    let twice = |group: u8| {
+        let chain = a.node.store.read();
+        let change = Change::ControlGroup(c.node.org, [group; 32]);
+        let statement = chain.chain().draft(vec![change], chain.roster().issued()).unwrap();
+        drop(chain);
+        Document::new(statement, a.node.org, &a.node.keys.signing)
+    };
+    let (one, other) = (twice(1), twice(2));
+    let apply = |document: &Document| {
+        let now = SystemClock.now().hour();
+        b.node.store.write(|ledger| ledger.apply_roster(document, now, &mut SystemRng).is_ok())
+    };
+    assert!(b.status().await.alarms.is_empty());
+    assert!(apply(&one));
+    assert!(!apply(&other), "the first stands");
+    let alarms = b.status().await.alarms;
+    assert!(alarms.len() == 1 && alarms[0].contains("ROSTER FORK"), "{alarms:?}");
+    let said = said(&program(&["federation", "status"], &b.dir));
+    assert!(said.contains("ROSTER FORK"), "{said}");
     for node in [a, b, c] {
         node.stop().await;
     }

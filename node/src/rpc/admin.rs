@@ -48,7 +48,7 @@ impl AdminService for AdminHandler {
         let upload = Upload::receive(&self.0, request.into_inner()).await?;
         let node = self.0.clone();
         let drafted = tokio::task::spawn_blocking(move || analyzed(&node, &upload));
-        let (_, drafted) = drafted.await.map_err(internal)??;
+        let (_, _, drafted) = drafted.await.map_err(internal)??;
         Ok(Response::new(iter(dry_run(&drafted)?)))
     }
 

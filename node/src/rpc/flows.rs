@@ -12,6 +12,7 @@ use flowlore_analyzer::limits::CONVERSATIONS_DEFAULT;
 use flowlore_analyzer::options::Options;
 use flowlore_analyzer::report::Analysis;
 use flowlore_analyzer::report::model::SCHEMA;
+use flowlore_analyzer::settle::Contacted;
 use flowlore_common::credential::Role;
 use flowlore_common::env::SystemRng;
 use flowlore_common::label::{Purpose, Severity};
@@ -27,6 +28,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::auth::require;
 use super::internal;
 use crate::analyze::{Effort, analyze_and};
+use crate::folder::UPLOAD_PREFIX;
 use crate::limits::{
     REPORT_PART_BYTES, UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX, UPLOAD_PART_BYTES_MAX,
     UPLOAD_PATH_BYTES_MAX, UPLOAD_SILENCE_MAX, UPLOADS_MAX,
@@ -78,6 +80,8 @@ pub(super) struct Upload {
     folder: TempDir,
     options: v1::AnalyzeOptions,
     open: Option<File>,
+    /// Of all bytes, so that an upload is recognised when it comes again.
+    digest: blake3::Hasher,
     files: usize,
     bytes: u64,
 }
@@ -86,9 +90,11 @@ impl Upload {
     fn new(node: &Node) -> Result<Self, Status> {
         // tempfile makes it with mode 0700 and removes it when dropped, whatever becomes of the call.
         let folder =
-            tempfile::Builder::new().prefix("upload-").tempdir_in(node.folder.path("private"));
+            tempfile::Builder::new().prefix(UPLOAD_PREFIX).tempdir_in(node.folder.path("private"));
         let options = v1::AnalyzeOptions::default();
-        Ok(Self { folder: folder.map_err(internal)?, options, open: None, files: 0, bytes: 0 })
+        let folder = folder.map_err(internal)?;
+        let digest = blake3::Hasher::new_derive_key("flowlore upload v1");
+        Ok(Self { folder, options, open: None, digest, files: 0, bytes: 0 })
     }
 
     /// Takes all parts of a call.
@@ -121,6 +127,7 @@ impl Upload {
                 }
                 let file =
                     self.open.as_mut().ok_or_else(|| invalid("data before the first open"))?;
+                self.digest.update(&data);
                 file.write_all(&data).map_err(internal)
             }
             None => Err(invalid("a part that is neither open nor data")),
@@ -192,7 +199,10 @@ fn inside(path: &str) -> Result<PathBuf, Status> {
 }
 
 /// The report of an upload, and what of it may leave.
-pub(super) fn analyzed(node: &Node, upload: &Upload) -> Result<(Analysis, Draft), Status> {
+pub(super) fn analyzed(
+    node: &Node,
+    upload: &Upload,
+) -> Result<(Analysis, Vec<Contacted>, Draft), Status> {
     let options = upload.options(node)?;
     let memory_bytes = usize::try_from(node.config.memory_mib).unwrap_or(usize::MAX) << 20;
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -208,11 +218,13 @@ pub(super) fn analyzed(node: &Node, upload: &Upload) -> Result<(Analysis, Draft)
     let suspicions = suspicions(&analysis.report.findings);
     let drafted =
         draft(&observed(&contacted), &suspicions, &policy, node.slots(&roster), &mut SystemRng);
-    Ok((analysis, drafted))
+    Ok((analysis, contacted, drafted))
 }
 
 fn analyze(node: &Node, upload: &Upload) -> Result<(String, v1::PublicationSummary), Status> {
-    let (analysis, drafted) = analyzed(node, upload)?;
+    let (analysis, contacted, drafted) = analyzed(node, upload)?;
+    let digest = *upload.digest.finalize().as_bytes();
+    node.here().saw(digest, &contacted, &analysis.report.incidents).map_err(internal)?;
     let withheld = if upload.options.keep_here {
         "keep_here"
     } else if node.config.publish.enabled {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flowlore_common::answer::State;
 use flowlore_common::credential::Role;
-use flowlore_common::destination::{Destination, Input, Inputs, WhyNot, inputs};
+use flowlore_common::destination::{Destination, Host, Input, Inputs, OwnPolicy, WhyNot, inputs};
 use flowlore_common::wire;
 use flowlore_ledger::answer::{Asked, Question};
 use flowlore_proto::v1;
@@ -72,26 +72,27 @@ enum Step {
 async fn lookup(node: &Arc<Node>, texts: &[String], first: u32) -> Result<Vec<v1::Answer>, Status> {
     let roster = node.store.roster();
     let policy = node.own_policy(&roster);
-    let steps: Vec<Step> = texts
+    let steps: Vec<(Option<Host>, Step)> = texts
         .iter()
         .zip(first..)
         .map(|(text, index)| {
             let answer = v1::Answer { index, ..v1::Answer::default() };
             let destination = match text.parse::<Destination>() {
                 Ok(destination) => destination,
-                Err(error) => return Step::Done(invalid(answer, text, &error)),
+                Err(error) => return (None, Step::Done(invalid(answer, text, &error))),
             };
             let query = Some(wire::query(text, &destination, node.suffixes));
             let answer = v1::Answer { query, ..answer };
-            match inputs(&destination.host, &policy) {
+            let step = match inputs(&destination.host, &policy) {
                 Ok(inputs) => Step::Ask(answer, inputs),
                 Err(why) => Step::Done(private(answer, why)),
-            }
+            };
+            (Some(destination.host), step)
         })
         .collect();
     let wanted: Vec<_> = steps
         .iter()
-        .filter_map(|step| match step {
+        .filter_map(|(_, step)| match step {
             Step::Ask(_, inputs) => Some(inputs.host.iter().chain(&inputs.site).cloned()),
             Step::Done(_) => None,
         })
@@ -107,15 +108,18 @@ async fn lookup(node: &Arc<Node>, texts: &[String], first: u32) -> Result<Vec<v1
         let day = node.clock.now().day();
         steps
             .into_iter()
-            .map(|step| match step {
-                Step::Done(answer) => Ok(answer),
-                Step::Ask(answer, inputs) => match question(&node, &roster, inputs) {
-                    None => Ok(not_asked(answer, refused.as_ref())),
-                    Some(question) => {
-                        let shared = node.store.answer(&question, day).map_err(internal)?;
-                        answered(answer, &shared)
-                    }
-                },
+            .map(|(host, step)| {
+                let answer = match step {
+                    Step::Done(answer) => answer,
+                    Step::Ask(answer, inputs) => match question(&node, &roster, inputs) {
+                        None => not_asked(answer, refused.as_ref()),
+                        Some(question) => {
+                            answered(answer, &node.store.answer(&question, day).map_err(internal)?)?
+                        }
+                    },
+                };
+                let local = host.map(|host| local(&node, &host, &policy));
+                Ok(v1::Answer { local_json: local.unwrap_or_default().into(), ..answer })
             })
             .collect()
     })
@@ -135,6 +139,21 @@ async fn queue(node: &Arc<Node>, roster: &Roster, wanted: Vec<Input>) -> Result<
     });
     queued.await.map_err(internal)?.map_err(internal)?;
     Ok(())
+}
+
+/// What this org itself knows of a host: what it saw, and the rule of its own that applies.
+fn local(node: &Node, host: &Host, policy: &OwnPolicy<'_>) -> Vec<u8> {
+    let rule = inputs(host, policy).err().map(|why| {
+        let source = match why {
+            WhyNot::Own | WhyNot::NamesOwn | WhyNot::Private => "flowlore.toml",
+            WhyNot::Documentation => "roster",
+            WhyNot::NotGlobal | WhyNot::SingleLabel | WhyNot::LocalZone => "protocol",
+        };
+        serde_json::json!({
+            "rule": why.to_string(), "source": source, "effect": "never asked, never published",
+        })
+    });
+    serde_json::json!({ "here": node.here().of(host), "policy": rule }).to_string().into_bytes()
 }
 
 /// The question to the store; `None` when a secret that it takes is not known here.
@@ -159,7 +178,6 @@ fn answered(
     Ok(v1::Answer {
         state: wire::state_out(state).into(),
         shared_json: serde_json::to_vec(shared).map_err(internal)?.into(),
-        local_json: (&br#"{"here":null,"policy":null}"#[..]).into(),
         ..answer
     })
 }

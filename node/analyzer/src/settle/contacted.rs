@@ -11,6 +11,10 @@ pub struct Contacted {
     pub destination: String,
     /// Inside hosts that contacted it.
     pub hosts: u64,
+    /// Payload sent, bytes.
+    pub bytes_out: u64,
+    /// Payload received, bytes.
+    pub bytes_in: u64,
     /// Flows by category, ascending.
     pub categories: Vec<(Category, u64)>,
     /// Start of the first flow.
@@ -40,6 +44,8 @@ fn contacted(destination: String, one: &Destination) -> Contacted {
     Contacted {
         destination,
         hosts: u64::from(one.inside_hosts),
+        bytes_out: one.bytes_out,
+        bytes_in: one.bytes_in,
         categories: counts.filter(|(_, flows)| *flows > 0).collect(),
         first: Micros(one.first_us),
         last: Micros(one.last_us),

@@ -122,6 +122,8 @@ impl Fold {
         });
         let spot = self.spots.entry(key.spot).or_default();
         spot.flows += totals.flows;
+        spot.bytes_out = spot.bytes_out.saturating_add(totals.bytes_out);
+        spot.bytes_in = spot.bytes_in.saturating_add(totals.bytes_in);
         spot.first_us = spot.first_us.min(totals.first_us);
         spot.last_us = spot.last_us.max(totals.last_us);
         for (category, &flows) in totals.categories.iter().enumerate() {

@@ -200,6 +200,9 @@ pub(crate) struct Destination {
     pub(crate) hosts: u32,
     pub(crate) inside_hosts: u32,
     pub(crate) flows: u64,
+    /// Payload, from who opened the flow and back.
+    pub(crate) bytes_out: u64,
+    pub(crate) bytes_in: u64,
     /// By the category's number. Inline and 32 bits wide (saturating): one a destination, and there
     /// may be as many destinations as pairs.
     pub(crate) categories: [u32; 30],
@@ -217,6 +220,8 @@ impl Default for Destination {
             hosts: 0,
             inside_hosts: 0,
             flows: 0,
+            bytes_out: 0,
+            bytes_in: 0,
             categories: [0; 30],
             first_us: i64::MAX,
             last_us: i64::MIN,
@@ -246,6 +251,8 @@ impl Destination {
         self.hosts += other.hosts;
         self.inside_hosts += other.inside_hosts;
         self.flows += other.flows;
+        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
+        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
         for (mine, theirs) in self.categories.iter_mut().zip(other.categories) {
             *mine = mine.saturating_add(theirs);
         }
