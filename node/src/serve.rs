@@ -88,6 +88,8 @@ impl Serving {
             ended = self.servers.join_next() => ended,
         };
         self.health.set_service_status("", ServingStatus::NotServing).await;
+        // Who watches hears that, and then the end of its call, which would stay open for ever.
+        self.health.clear_service_status("").await;
         self.node.stopping.send_replace(true);
         self.dialler.shutdown().await;
         let drain = async { while self.servers.join_next().await.is_some() {} };

@@ -304,6 +304,42 @@ async fn what_this_org_saw_stands_in_its_own_answers_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_watches_hears_of_the_stop_and_does_not_hold_it_up() {
+    let root = tempfile::tempdir().unwrap();
+    let node = Running::start(&make(root.path(), "A", true)).await;
+    let watch = HealthCheckRequest { service: String::new() };
+    let watched = HealthClient::new(local(&node).await).watch(watch).await.unwrap();
+    let mut watched = watched.into_inner();
+    let mut heard = async || watched.next().await.map(|heard| heard.unwrap().status);
+    assert_eq!(heard().await, Some(ServingStatus::Serving as i32));
+    let begun = std::time::Instant::now();
+    node.stop().await;
+    let waited = begun.elapsed();
+    assert!(waited < flowlore_node::limits::DRAIN_TIME_MAX, "{waited:?}: nothing was cut off");
+    assert_eq!(heard().await, Some(ServingStatus::NotServing as i32));
+    assert_eq!(heard().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_says_in_sync_soon_after_things_have_come_to_rest() {
+    let root = tempfile::tempdir().unwrap();
+    let [a, b, c] = three(root.path()).await;
+    a.put("evil.example", v1::Verdict::Malicious).await;
+    settled(&[&a, &b, &c]).await;
+    // Two ticks; by the comparison of every minute alone it would take that long.
+    let soon = std::time::Duration::from_secs(30);
+    let in_sync = async {
+        for node in [&a, &b, &c] {
+            node.until("in sync", |status| status.peers.iter().all(|peer| peer.in_sync)).await;
+        }
+    };
+    tokio::time::timeout(soon, in_sync).await.expect("all say so");
+    for node in [a, b, c] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_rosters_of_one_version_are_an_alarm() {
     let root = tempfile::tempdir().unwrap();
     let [a, b, c] = three(root.path()).await;
