@@ -19,7 +19,7 @@ use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 pub use answer::{Answer, Here, Local, Policy, Problem, Query, State};
-pub use label::{LabelStatus, Labelled, NewLabel};
+pub use label::{LabelStatus, Labelled, MyLabel, NewLabel};
 pub use lookup::batches;
 pub use status::{Applicant, Keys, Member, Names, NodeStatus, Peer, Refused, Store};
 pub use upload::{Publication, UploadOptions, Uploaded};

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use flowlore_common::label::{Behaviour, Severity, Verdict};
+use flowlore_common::label::{Behaviour, Reason, Severity, Verdict};
 use flowlore_common::time::Day;
 
 use crate::access::Given;
+use crate::limits::HOLD_HOURS_MAX;
 
 /// Asks your org's Flowlore node about destinations of network flows, and tells it what you know.
 #[derive(Debug, Parser)]
@@ -57,10 +58,16 @@ pub enum Command {
     Lookup(Lookup),
     /// Say what you think of a destination, signed, to all members
     Label(Label),
+    /// Contradict what others say of a destination, with a reason
+    Dispute(Dispute),
     /// Withdraw what your org's people said of a destination
     Retract(Retract),
     /// Have the node analyze log files, and print its report
     Upload(Upload),
+    /// What is known of a destination, by day; with what your own people said
+    History(History),
+    /// JSON lines in, the same lines out with what is known of their destination
+    Enrich(Enrich),
     /// How the node is: federation, keys, peers, store
     Status,
 }
@@ -98,7 +105,60 @@ pub struct Label {
     /// How sure you are, 1 to 100; the node's default is 75
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub confidence: Option<u8>,
+    /// Keep it here so long before it leaves, such as 72h or 3d, at most 30d; retract takes it back
+    #[arg(long, value_name = "TIME", default_value = "0h", hide_default_value = true, value_parser = hours)]
+    pub hold: u16,
 }
+
+/// `flowlore dispute`.
+#[derive(Args, Debug)]
+pub struct Dispute {
+    /// A name or address with an optional port
+    #[arg(value_name = "DEST")]
+    pub destination: String,
+    /// Why, such as known_service, detector_mistaken or cleaned_up
+    #[arg(long, value_parser = given_reason)]
+    pub reason: Reason,
+    /// The port, when DEST has none
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+}
+
+/// `flowlore history`.
+#[derive(Args, Debug)]
+pub struct History {
+    /// A name or address
+    #[arg(value_name = "DEST")]
+    pub destination: String,
+}
+
+/// `flowlore enrich`.
+#[derive(Args, Debug)]
+pub struct Enrich {
+    /// A file of JSON objects, one a line; - for standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub input: PathBuf,
+    /// The key of the destination: the first that a line has counts; may be repeated
+    #[arg(long, value_name = "KEY", default_values = ENRICH_FIELDS)]
+    pub field: Vec<String>,
+    /// The key under which the answer is added
+    #[arg(long, value_name = "KEY", default_value = "flowlore")]
+    pub into: String,
+}
+
+/// Where logs commonly name a destination: names before addresses, since names say more. Of Zeek's logs, of
+/// Suricata's EVE, of the Elastic Common Schema.
+const ENRICH_FIELDS: [&str; 9] = [
+    "destination",
+    "server_name",
+    "tls.sni",
+    "host",
+    "query",
+    "destination.domain",
+    "id.resp_h",
+    "dest_ip",
+    "destination.ip",
+];
 
 /// `flowlore retract`.
 #[derive(Args, Debug)]
@@ -126,6 +186,27 @@ pub struct Upload {
     /// Publish nothing of these flows
     #[arg(long)]
     pub keep_here: bool,
+}
+
+fn given_reason(text: &str) -> Result<Reason, String> {
+    match text.parse() {
+        Ok(Reason::None) => Err("a dispute needs a reason".to_owned()),
+        Ok(reason) => Ok(reason),
+        Err(unknown) => Err(unknown.to_string()),
+    }
+}
+
+/// `72h` or `3d`.
+fn hours(text: &str) -> Result<u16, String> {
+    let (digits, factor) = match (text.strip_suffix('h'), text.strip_suffix('d')) {
+        (Some(hours), _) => (hours, 1),
+        (_, Some(days)) => (days, 24),
+        _ => ("", 1),
+    };
+    let hours = digits.parse::<u16>().ok().and_then(|count| count.checked_mul(factor));
+    hours
+        .filter(|hours| *hours <= HOLD_HOURS_MAX)
+        .ok_or_else(|| "write hours or days, at most 30d: 72h, 3d".to_owned())
 }
 
 fn spoken_verdict(text: &str) -> Result<Verdict, String> {
@@ -162,6 +243,10 @@ mod tests {
             (&["label", "x.example", "--verdict", "benign", "--port", "0"], "1..=65535"),
             (&["label", "x.example", "--verdict", "benign", "--behaviour", "evil"], "strobe"),
             (&["upload", "x.log", "--min-severity", "loud"], "critical"),
+            (&["label", "x.example", "--verdict", "benign", "--hold", "31d"], "at most 30d"),
+            (&["dispute", "x.example"], "--reason"),
+            (&["dispute", "x.example", "--reason", "none"], "needs a reason"),
+            (&["dispute", "x.example", "--reason", "mood"], "known_service"),
         ] {
             let text = refused(arguments);
             assert!(text.contains(told), "{arguments:?}: {text}");

@@ -1,5 +1,7 @@
 //! The commands: each asks the node, then prints text or JSON.
 
+mod enrich;
+mod history;
 mod label;
 mod lookup;
 mod retract;
@@ -96,6 +98,9 @@ pub async fn run(
     match &cli.command {
         Command::Lookup(lookup) => lookup::run(&client, lookup, console).await,
         Command::Label(label) => label::run(&client, label, console).await,
+        Command::Dispute(dispute) => label::dispute(&client, dispute, console).await,
+        Command::History(history) => history::run(&client, history, console).await,
+        Command::Enrich(enrich) => enrich::run(&client, enrich, console).await,
         Command::Retract(retract) => retract::run(&client, retract, console).await,
         Command::Upload(upload) => upload::run(&client, upload, console).await,
         Command::Status => status::run(&client, console).await,

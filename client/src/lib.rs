@@ -1,5 +1,5 @@
-//! The Flowlore client: `flowlore lookup`, `label`, `retract`, `upload`, `status`, and the library
-//! with which other programs ask a node the same questions.
+//! The Flowlore client: `flowlore lookup`, `label`, `dispute`, `retract`, `upload`, `history`,
+//! `enrich`, `status`, and the library with which other programs ask a node the same questions.
 //!
 //! ```text
 //! arguments -> access (where is the node, who asks) -> api (signed gRPC calls) -> render -> text

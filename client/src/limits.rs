@@ -21,6 +21,16 @@ pub const UPLOAD_DEPTH_MAX: usize = 16;
 /// Most bytes of a report that are collected. It has no row for a flow, so that a day of a large
 /// network stays far below; a node that sends more is faulty.
 pub const REPORT_BYTES_MAX: usize = 256 << 20;
+/// Longest time that a label is held back, hours: the node's own bound.
+pub const HOLD_HOURS_MAX: u16 = 720;
+/// Most labels of the org's own people that are collected: the node's own bound.
+pub const MY_LABELS_MAX: usize = 1_000_000;
+/// Longest line that is enriched, bytes: a flow record has a few kilobytes.
+pub const ENRICH_LINE_BYTES_MAX: usize = 1 << 20;
+/// Lines that are looked up at once: enough that the call costs little beside the answers.
+pub const ENRICH_LINES_AT_ONCE: usize = 256;
+/// Bytes of input read at once: a pipe's size on Linux.
+pub const ENRICH_READ_BYTES: usize = 64 << 10;
 /// Largest credential file, bytes: a credential of 2 KiB and a key, in Base64, with a comment.
 pub const CREDENTIAL_FILE_BYTES_MAX: u64 = 8 << 10;
 /// Largest configuration file of a node that is read for its address, bytes.

@@ -4,6 +4,7 @@
 //! and names are written by strangers, and a terminal obeys what it is shown.
 
 pub mod answer;
+pub mod history;
 pub mod label;
 pub mod report;
 pub mod status;

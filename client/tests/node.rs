@@ -139,6 +139,16 @@ async fn labels_arrive_as_they_were_meant() {
     assert_eq!((&label["status"], &label["verdict"]), (&"waiting".into(), &"benign".into()));
     assert_eq!((&label["block_id"], &label["behaviour"]), (&Value::Null, &Value::Null));
 
+    let arguments = ["label", "slow.example", "--verdict", "suspicious", "--hold", "3d"];
+    flowlore(&node, &arguments).await.0.unwrap();
+    let arguments = ["dispute", "evil.example", "--reason", "cleaned_up", "--port", "443"];
+    let (_, out) = flowlore(&node, &arguments).await;
+    assert!(out.starts_with("evil.example:443: BENIGN: sealed in block "), "{out}");
+    assert_eq!(
+        node.seen().labels[2..],
+        ["slow.example Suspicious  0 held 72 h", "evil.example:443 disputed cleaned_up"]
+    );
+
     let (_, out) = flowlore(&node, &["retract", "evil.example", "--json"]).await;
     assert_eq!(out, "{\"destination\":\"evil.example\",\"retracted\":1}\n");
     let failure = flowlore(&node, &["retract", "never.example"]).await.0.unwrap_err();
@@ -192,7 +202,7 @@ async fn an_upload_that_breaks_off_is_never_taken_for_the_whole() {
     assert_eq!(failure.code, "file");
     assert!(failure.message.contains("gone.log"), "{failure}");
     let end = node.end_of_upload().await.unwrap_err();
-    assert_eq!(end.message(), "no part", "a half-close would make the node analyze what it has");
+    assert_eq!(end.message(), "broken off");
 }
 
 #[tokio::test]
@@ -204,6 +214,75 @@ async fn a_refused_upload_says_what_the_node_said() {
     let failure = flowlore(&node, &["upload", path.to_str().unwrap()]).await.0.unwrap_err();
     assert_eq!(failure.code, "resource_exhausted");
     assert!(failure.message.contains("too many analyses"), "{failure}");
+}
+
+#[tokio::test]
+async fn an_upload_that_its_caller_drops_is_broken_off() {
+    let node = Node::on_socket().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    std::fs::write(&path, vec![7; 3_000_000]).unwrap();
+    let client = node.client().await;
+    let options = flowlore_client::api::UploadOptions::default();
+    let mut begun = false;
+    let (files, begin) = ([path], |_| begun = true);
+    let mut upload = Box::pin(client.upload(&files, &options, begin));
+    // Polled until bytes are on their way, then dropped with the rest unsent.
+    std::future::poll_fn(|cx| {
+        assert!(upload.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    drop(upload);
+    let end = node.end_of_upload();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(30), end).await;
+    // A call may also have died before its first message: then nothing was ever received.
+    assert!(ended.is_err() || ended.unwrap().is_err(), "taken for the whole");
+}
+
+#[tokio::test]
+async fn lines_come_out_as_they_went_in_with_their_answers() {
+    let node = Node::on_socket().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flows.ndjson");
+    let text = "{\"ts\": 1.50, \"server_name\":\"answered.example\"}\n\
+        {\"id.resp_h\":\"192.0.2.7\"}\n{\"other\":1}\n";
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let (ended, out) = flowlore(&node, &["enrich", path]).await;
+    assert_eq!(ended, Ok(Ending::Done), "{out}");
+    assert!(out.starts_with("{\"ts\": 1.50, \"server_name\":\"answered.example\",\"flowlore\":{"));
+    let lines = lines(&out);
+    assert_eq!(lines[0]["flowlore"]["state"], "answered");
+    assert_eq!(lines[1]["flowlore"]["query"]["address"], "192.0.2.7");
+    assert_eq!(lines[2]["flowlore"], Value::Null);
+
+    std::fs::write(path, format!("{text}no JSON\n")).unwrap();
+    let (ended, out) = flowlore(&node, &["enrich", path]).await;
+    let failure = ended.unwrap_err();
+    assert!(
+        failure.message.contains("1 of 4 lines") && failure.message.contains("line 4"),
+        "{failure}"
+    );
+    assert!(out.ends_with("\nno JSON\n"), "nothing is lost: {out}");
+
+    std::fs::write(path, "{\"dst\":\"not-asked.example\"}\n").unwrap();
+    let (ended, out) = flowlore(&node, &["enrich", path, "--field", "dst", "--into", "seen"]).await;
+    assert_eq!(ended, Ok(Ending::NotAsked));
+    assert!(out.contains("\"seen\":{"), "{out}");
+}
+
+#[tokio::test]
+async fn a_history_is_told_by_day() {
+    let node = Node::on_socket().await;
+    let (ended, out) = flowlore(&node, &["history", "answered.example"]).await;
+    assert_eq!(ended, Ok(Ending::Done));
+    assert!(out.contains("2026-11-20  first seen, as an org claims"), "{out}");
+    assert!(out.contains("our own label: malicious, waiting here"), "{out}");
+    let (_, out) = flowlore(&node, &["history", "unseen.example", "--json"]).await;
+    let history = &lines(&out)[0];
+    assert_eq!(history["schema"], "flowlore.history.v1");
+    assert_eq!((&history["state"], &history["events"]), (&"unseen".into(), &serde_json::json!([])));
 }
 
 #[tokio::test]

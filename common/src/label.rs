@@ -173,6 +173,28 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// Why a person disputes what others say, or closed an incident as they did.
+    Reason: u8 {
+        /// None given.
+        None = 0, "none";
+        /// A service that the org knows and uses.
+        KnownService = 1, "known_service";
+        /// The detector took it for something that it is not.
+        DetectorMistaken = 2, "detector_mistaken";
+        /// A test or an exercise that somebody ordered.
+        AuthorisedTest = 3, "authorised_test";
+        /// One of many tenants did it, not the destination.
+        SharedInfrastructure = 4, "shared_infrastructure";
+        /// It was misused and has been cleaned since.
+        CleanedUp = 5, "cleaned_up";
+        /// The name or address belongs to somebody else now.
+        ChangedOwner = 6, "changed_owner";
+        /// Another destination was meant.
+        WrongDestination = 7, "wrong_destination";
+    }
+}
+
+vocabulary! {
     /// How grave a finding is.
     Severity: u8 {
         /// Worth knowing.

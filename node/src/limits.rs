@@ -53,6 +53,8 @@ pub const SCRAPES_MAX: usize = 4;
 
 /// Destinations in one look-up (contract of `Lookup`).
 pub const LOOKUP_DESTINATIONS_MAX: usize = 10_000;
+/// Longest time that a label is held back, hours (contract of `Put`): a month; who is not sure by then never is.
+pub const HOLD_HOURS_MAX: u16 = 720;
 /// Files in one upload (contract of `Analyze`).
 pub const UPLOAD_FILES_MAX: usize = 10_000;
 /// Bytes in one upload (contract of `Analyze`).

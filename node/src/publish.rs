@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use flowlore_common::destination::{Host, Input, Inputs, OwnPolicy, WhyNot, inputs};
 use flowlore_common::label::{
-    Behaviour, Category, Direction, EntryKind, Outcome, Purpose, Source, Verdict,
+    Behaviour, Category, Direction, EntryKind, Outcome, Purpose, Reason, Source, Verdict,
 };
 use flowlore_common::time::{Day, Hour};
 use flowlore_veil::body::{Body, Contributor, Entry, count_log2};
@@ -78,6 +78,10 @@ pub struct Opinion {
     pub behaviour: Option<Behaviour>,
     /// 1 to 100.
     pub confidence: u8,
+    /// Why, where others are contradicted.
+    pub reason: Reason,
+    /// How long it stays here before it may leave, hours.
+    pub hold_hours: u16,
     /// Who.
     pub contributor: Contributor,
 }
@@ -270,7 +274,7 @@ pub fn opinion(
         hosts_log2: 0,
         source: Source::Person,
         outcome: Outcome::None,
-        reason: 0,
+        reason: opinion.reason.number(),
         minutes_log2: 0,
         source_id: 0,
         detector: 0,
@@ -281,7 +285,7 @@ pub fn opinion(
         entries: Body::new(None, None, vec![entry]).entries,
         contributor: Some(opinion.contributor),
         put_s: now_s,
-        progress: Progress::Due(now),
+        progress: Progress::Due(Hour(now.0.saturating_add(opinion.hold_hours.into()))),
     })
 }
 
@@ -400,6 +404,8 @@ mod tests {
             verdict: Verdict::Malicious,
             behaviour: Some(Behaviour::C2BeaconHttpTls),
             confidence: 90,
+            reason: Reason::None,
+            hold_hours: 0,
             contributor: [7; 16],
         };
         let flagged = opinion(&said, &policy(&[], true), 1, Hour(24)).unwrap();
@@ -407,7 +413,10 @@ mod tests {
             (flagged.purpose, flagged.entries[0].source),
             (Purpose::Flagged, Source::Person)
         );
-        let said = Opinion { verdict: Verdict::Benign, ..said };
+        let said = Opinion { verdict: Verdict::Benign, reason: Reason::KnownService, ..said };
+        let held = Opinion { hold_hours: 72, ..said.clone() };
+        let held = opinion(&held, &policy(&[], true), 1, Hour(24)).unwrap();
+        assert_eq!((held.progress, held.entries[0].reason), (Progress::Due(Hour(96)), 1));
         assert_eq!(
             opinion(&said, &policy(&[], true), 1, Hour(24)).unwrap().purpose,
             Purpose::Vouched

@@ -64,6 +64,67 @@ async fn labels_travel_open_shared_answers_and_survive_absence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_without_its_end_is_refused_and_publishes_nothing() {
+    use v1::analyze_request::Part;
+    let root = tempfile::tempdir().unwrap();
+    let node = Running::start(&make(root.path(), "Alone", true)).await;
+    let row = "{\"ts\":1795507200.5,\"uid\":\"C1\",\"id.orig_h\":\"10.0.0.1\",\"id.orig_p\":40000,\
+        \"id.resp_h\":\"203.0.113.9\",\"id.resp_p\":443,\"proto\":\"tcp\",\"conn_state\":\"SF\",\
+        \"orig_bytes\":900,\"resp_bytes\":9000,\"duration\":2.5,\"history\":\"ShADadFf\",\
+        \"orig_pkts\":9,\"orig_ip_bytes\":1400,\"resp_pkts\":12,\"resp_ip_bytes\":9600}\n";
+    let open = v1::FileOpen { path: "conn.log".to_owned(), ..v1::FileOpen::default() };
+    let parts = [Part::Open(open), Part::Data(row.into()), Part::End(v1::UploadEnd {})];
+    let parts = parts.map(|part| v1::AnalyzeRequest { part: Some(part) });
+    let mut flows = node.local().await.flows;
+    let own_blocks = |status: &v1::StatusResponse| status.store.as_ref().unwrap().own_blocks;
+
+    let broken = flows.analyze(tokio_stream::iter(parts[..2].to_vec())).await.unwrap_err();
+    assert_eq!(broken.code(), tonic::Code::InvalidArgument);
+    assert!(broken.message().contains("broke off"), "{broken}");
+    assert_eq!(own_blocks(&node.status().await), 0);
+    assert_eq!(node.lookup(&["203.0.113.9"]).await[0].state(), v1::AnswerState::Unseen);
+
+    flows.analyze(tokio_stream::iter(parts)).await.unwrap();
+    node.until("is published", |status| own_blocks(status) > 0).await;
+    assert_eq!(node.lookup(&["203.0.113.9"]).await[0].state(), v1::AnswerState::Answered);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dispute_says_why_and_a_held_label_can_be_taken_back() {
+    let root = tempfile::tempdir().unwrap();
+    let node = Running::start(&make(root.path(), "Alone", true)).await;
+    let mut labels = node.local().await.labels;
+    let dispute = |reason: &str| v1::DisputeRequest {
+        destination: "cdn.example".to_owned(),
+        reason: reason.to_owned(),
+    };
+    for reason in ["", "none", "mood"] {
+        let refused = labels.dispute(dispute(reason)).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{reason}");
+    }
+    let put = labels.dispute(dispute("known_service")).await.unwrap().into_inner();
+    assert_eq!(put.status(), v1::LabelStatus::Sealed);
+    let json = node.lookup(&["cdn.example"]).await.remove(0).shared_json;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["host"]["tally"]["benign"]["by_people"], 1);
+
+    let held = v1::PutLabelRequest {
+        destination: "slow.example".to_owned(),
+        verdict: v1::Verdict::Malicious.into(),
+        hold_hours: 72,
+        ..v1::PutLabelRequest::default()
+    };
+    let long = v1::PutLabelRequest { hold_hours: 721, ..held.clone() };
+    assert_eq!(labels.put(long).await.unwrap_err().code(), tonic::Code::InvalidArgument);
+    assert_eq!(labels.put(held).await.unwrap().into_inner().status(), v1::LabelStatus::Waiting);
+    assert_eq!(node.lookup(&["slow.example"]).await[0].state(), v1::AnswerState::Unseen);
+    let retract = v1::RetractLabelRequest { destination: "slow.example".to_owned() };
+    assert_eq!(labels.retract(retract).await.unwrap().into_inner().retracted, 1);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_alone_labels_retracts_and_keeps_its_own_to_itself() {
     let root = tempfile::tempdir().unwrap();
     let dir = make(root.path(), "Alone", true);

@@ -1,6 +1,7 @@
 //! `LabelService`: what people say about destinations.
 
-use flowlore_common::label::{Behaviour, Verdict};
+use flowlore_common::label::{Behaviour, Reason, Verdict};
+use flowlore_common::time::Micros;
 use flowlore_common::wire;
 use flowlore_proto::v1;
 use serde::Serialize;
@@ -8,7 +9,7 @@ use v1::label_service_client::LabelServiceClient;
 
 use super::{Client, Query};
 use crate::failure::Failure;
-use crate::limits::{CALL_TIMEOUT, MESSAGE_BYTES_MAX};
+use crate::limits::{CALL_TIMEOUT, MESSAGE_BYTES_MAX, MY_LABELS_MAX};
 
 /// What a person wants to say about a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,27 @@ pub struct NewLabel {
     pub behaviour: Option<Behaviour>,
     /// How sure the person is, 1 to 100; `None`: the node's default.
     pub confidence: Option<u8>,
+    /// Stays on the node for so many hours, at most 720; 0: leaves at once.
+    pub hold_hours: u16,
+}
+
+/// A label that somebody of this org has put.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MyLabel {
+    /// A name or address.
+    pub destination: String,
+    /// What was said; unknown once it is withdrawn.
+    pub verdict: Verdict,
+    /// What it does.
+    pub behaviour: Option<Behaviour>,
+    /// The port; 0: the host as such.
+    pub port: u32,
+    /// How sure the person was, 1 to 100.
+    pub confidence: u32,
+    /// How far it is on its way out.
+    pub status: LabelStatus,
+    /// When it was put.
+    pub put: Micros,
 }
 
 /// What became of it.
@@ -39,13 +61,15 @@ pub struct Labelled {
 }
 
 /// Where a label is on its way out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelStatus {
     /// On the node's disk, waiting for evaluators or for its slot.
     Waiting,
     /// In the own feed: members get it.
     Sealed,
+    /// Taken back.
+    Retracted,
 }
 
 impl Client {
@@ -61,9 +85,71 @@ impl Client {
             behaviour: label.behaviour.map_or(String::new(), |code| code.name().to_owned()),
             transport: 0,
             confidence: label.confidence.map_or(0, u32::from),
+            hold_hours: label.hold_hours.into(),
         };
         let put = async { self.labels().put(request).await.map_err(|status| self.refusal(status)) };
         let response = self.within(CALL_TIMEOUT, put).await?.into_inner();
+        self.labelled(response, label.verdict, label.behaviour)
+    }
+
+    /// Contradicts what others say of a destination: a benign label that says why.
+    ///
+    /// # Errors
+    /// As [`Self::label`].
+    pub async fn dispute(&self, destination: &str, reason: Reason) -> Result<Labelled, Failure> {
+        let (destination, reason) = (destination.to_owned(), reason.name().to_owned());
+        let request = v1::DisputeRequest { destination, reason };
+        let put =
+            async { self.labels().dispute(request).await.map_err(|status| self.refusal(status)) };
+        let response = self.within(CALL_TIMEOUT, put).await?.into_inner();
+        self.labelled(response, Verdict::Benign, None)
+    }
+
+    /// What people of this org have put, newest first.
+    ///
+    /// # Errors
+    /// The node refuses or cannot be reached, or there are more than [`MY_LABELS_MAX`].
+    pub async fn mine(&self) -> Result<Vec<MyLabel>, Failure> {
+        let call = async {
+            let answered = self.labels().mine(v1::MineRequest {}).await;
+            let mut stream = answered.map_err(|status| self.refusal(status))?.into_inner();
+            let mut mine = Vec::new();
+            while let Some(label) = stream.message().await.map_err(|status| self.refusal(status))? {
+                if mine.len() == MY_LABELS_MAX {
+                    return Err(self.nonsense("more labels than a node keeps"));
+                }
+                mine.push(self.my_label(label)?);
+            }
+            Ok(mine)
+        };
+        self.within(CALL_TIMEOUT, call).await
+    }
+
+    fn my_label(&self, label: v1::MyLabel) -> Result<MyLabel, Failure> {
+        let status = match label.status() {
+            v1::LabelStatus::Waiting => LabelStatus::Waiting,
+            v1::LabelStatus::Sealed => LabelStatus::Sealed,
+            v1::LabelStatus::Retracted => LabelStatus::Retracted,
+            v1::LabelStatus::Unspecified => return Err(self.nonsense("a label without a status")),
+        };
+        Ok(MyLabel {
+            verdict: wire::verdict(label.verdict()).unwrap_or(Verdict::Unknown),
+            // A behaviour of a later version is none that could be shown.
+            behaviour: label.behaviour.parse().ok(),
+            destination: label.destination,
+            port: label.port,
+            confidence: label.confidence,
+            status,
+            put: Micros(label.put_unix_s.saturating_mul(1_000_000)),
+        })
+    }
+
+    fn labelled(
+        &self,
+        response: v1::PutLabelResponse,
+        verdict: Verdict,
+        behaviour: Option<Behaviour>,
+    ) -> Result<Labelled, Failure> {
         let status = match response.status() {
             v1::LabelStatus::Waiting => LabelStatus::Waiting,
             v1::LabelStatus::Sealed => LabelStatus::Sealed,
@@ -73,8 +159,8 @@ impl Client {
         };
         Ok(Labelled {
             destination: response.destination.unwrap_or_default().into(),
-            verdict: label.verdict,
-            behaviour: label.behaviour,
+            verdict,
+            behaviour,
             status,
             block_id: Some(hex::encode(&response.block_id)).filter(|id| !id.is_empty()),
         })

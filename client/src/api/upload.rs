@@ -58,8 +58,8 @@ impl Client {
     /// Streams files to the node, in this order, and waits for its report. `sent` is told the
     /// number of bytes each time some have been handed over.
     ///
-    /// A file that cannot be read makes the node refuse the whole. Drive the call to its end: a
-    /// node may take an upload that is dropped halfway for all there is.
+    /// A file that cannot be read makes the node refuse the whole, and so does dropping the call
+    /// before it has ended: nothing of it is analyzed.
     ///
     /// # Errors
     /// No file or too many, one that cannot be read, a refusal of the node, or a report above
@@ -127,7 +127,7 @@ enum Stopped {
     Refused,
 }
 
-/// Hands all files over, then half-closes; tells which one could not be read.
+/// Hands all files over and says that this was all; tells which one could not be read.
 async fn feed(
     files: &[PathBuf],
     options: &UploadOptions,
@@ -136,13 +136,8 @@ async fn feed(
 ) -> Option<Failure> {
     match feed_all(files, options, &parts, sent).await {
         Ok(()) | Err(Stopped::Refused) => None,
-        Err(Stopped::Unreadable(failure)) => {
-            // To a tonic server a cancelled stream looks like one that was half-closed. A message
-            // without a part does not: every node refuses it, and what came before with it.
-            // Sending fails only where the node has refused already.
-            let _ = parts.send(v1::AnalyzeRequest { part: None }).await;
-            Some(failure)
-        }
+        // Without its last part the node refuses all that came before.
+        Err(Stopped::Unreadable(failure)) => Some(failure),
     }
 }
 
@@ -172,7 +167,7 @@ async fn feed_all(
             sent(bytes);
         }
     }
-    Ok(())
+    send(Part::End(v1::UploadEnd {})).await
 }
 
 fn open(path: &Path, options: Option<&UploadOptions>) -> v1::FileOpen {

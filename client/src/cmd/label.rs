@@ -1,10 +1,10 @@
-//! `flowlore label`.
+//! `flowlore label` and `flowlore dispute`.
 
 use flowlore_common::destination::{Destination, Host};
 
 use super::Console;
-use crate::api::{Client, NewLabel};
-use crate::cli::Label;
+use crate::api::{Client, Labelled, NewLabel};
+use crate::cli::{Dispute, Label};
 use crate::failure::{Ending, Failure};
 use crate::render;
 
@@ -19,12 +19,26 @@ pub(super) async fn run(
         verdict: label.verdict,
         behaviour: label.behaviour,
         confidence: label.confidence,
+        hold_hours: label.hold,
     };
-    let labelled = client.label(&new).await?;
+    show(&client.label(&new).await?, console)
+}
+
+/// Contradicts what others say, and prints how far that is on its way.
+pub(super) async fn dispute(
+    client: &Client,
+    dispute: &Dispute,
+    console: &mut Console<'_>,
+) -> Result<Ending, Failure> {
+    let destination = with_port(&dispute.destination, dispute.port)?;
+    show(&client.dispute(&destination, dispute.reason).await?, console)
+}
+
+fn show(labelled: &Labelled, console: &mut Console<'_>) -> Result<Ending, Failure> {
     if console.json {
-        console.json_line(&labelled)?;
+        console.json_line(labelled)?;
     } else {
-        console.text(&render::label::text(&labelled, console.colour))?;
+        console.text(&render::label::text(labelled, console.colour))?;
     }
     Ok(Ending::Done)
 }

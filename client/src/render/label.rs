@@ -15,6 +15,7 @@ pub fn text(labelled: &Labelled, colour: bool) -> String {
         LabelStatus::Waiting => {
             "on disk here; it leaves once evaluators answer and its slot comes".to_owned()
         }
+        LabelStatus::Retracted => "withdrawn".to_owned(),
     };
     format!("{}: {what}{how}: {status}\n", destination(&labelled.destination))
 }

@@ -270,7 +270,10 @@ impl LabelService for Script {
             )));
         }
         let (behaviour, confidence) = (&label.behaviour, label.confidence);
-        self.seen().labels.push(format!("{destination} {verdict:?} {behaviour} {confidence}"));
+        let held = label.hold_hours;
+        let held = if held == 0 { String::new() } else { format!(" held {held} h") };
+        let said = format!("{destination} {verdict:?} {behaviour} {confidence}{held}");
+        self.seen().labels.push(said);
         let waits = destination.starts_with("late");
         let mut response = v1::PutLabelResponse {
             destination: Some(query(destination)),
@@ -292,11 +295,35 @@ impl LabelService for Script {
         Ok(Response::new(v1::RetractLabelResponse { retracted: 1 }))
     }
 
+    async fn dispute(
+        &self,
+        request: Request<v1::DisputeRequest>,
+    ) -> Result<Response<v1::PutLabelResponse>, Status> {
+        self.admit(&request, "LabelService/Dispute")?;
+        let v1::DisputeRequest { destination, reason } = request.into_inner();
+        self.seen().labels.push(format!("{destination} disputed {reason}"));
+        let mut response = v1::PutLabelResponse {
+            destination: Some(query(&destination)),
+            block_id: vec![0x9f; 32].into(),
+            ..v1::PutLabelResponse::default()
+        };
+        response.set_status(v1::LabelStatus::Sealed);
+        Ok(Response::new(response))
+    }
+
     async fn mine(
         &self,
-        _: Request<v1::MineRequest>,
+        request: Request<v1::MineRequest>,
     ) -> Result<Response<Self::MineStream>, Status> {
-        Err(Status::unimplemented("not in the script"))
+        self.admit(&request, "LabelService/Mine")?;
+        let label = v1::MyLabel {
+            destination: "answered.example".to_owned(),
+            verdict: v1::Verdict::Malicious.into(),
+            status: v1::LabelStatus::Waiting.into(),
+            put_unix_s: 1_795_507_200,
+            ..v1::MyLabel::default()
+        };
+        Ok(Response::new(tokio_stream::iter(vec![Ok(label)])))
     }
 }
 
@@ -361,6 +388,7 @@ async fn receive_after(
     while let Some(request) = stream.message().await? {
         let part = request.part.ok_or_else(|| Status::invalid_argument("no part"))?;
         match part {
+            v1::analyze_request::Part::End(_) => return Ok(files),
             v1::analyze_request::Part::Open(open) => files.push(opened(open)),
             v1::analyze_request::Part::Data(data) => {
                 let file = files.last_mut().unwrap();
@@ -369,7 +397,7 @@ async fn receive_after(
             }
         }
     }
-    Ok(files)
+    Err(Status::invalid_argument("broken off"))
 }
 
 fn opened(open: v1::FileOpen) -> SeenFile {

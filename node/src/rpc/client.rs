@@ -321,6 +321,7 @@ pub fn upload_parts(
         let data = chunks.map(|chunk| Part::Data(chunk.to_vec().into())).collect::<Vec<_>>();
         [Part::Open(open)].into_iter().chain(data)
     });
+    let parts = parts.chain([Part::End(v1::UploadEnd {})]);
     Ok(tokio_stream::iter(parts.map(|part| v1::AnalyzeRequest { part: Some(part) })))
 }
 

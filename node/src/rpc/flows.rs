@@ -37,6 +37,10 @@ use crate::node::Node;
 use crate::observe::{observed, suspicions};
 use crate::publish::{Draft, draft};
 
+/// What is told to a caller whose stream ends without its last part.
+const BROKEN_OFF: &str =
+    "the upload broke off before its end: nothing of it was analyzed; upload again";
+
 /// Serves `FlowService` on the local port.
 #[derive(Debug)]
 pub struct FlowHandler {
@@ -106,9 +110,12 @@ impl Upload {
         loop {
             let next = tokio::time::timeout(UPLOAD_SILENCE_MAX, incoming.next()).await;
             let silent = |_| Status::deadline_exceeded("nothing came for a minute: upload again");
-            match next.map_err(silent)? {
-                None => return Ok(upload),
-                Some(part) => upload.take(part?.part)?,
+            let next = next.map_err(silent)?.transpose()?;
+            match next.map(|message| message.part) {
+                // A caller that goes away looks the same here as one that has half-closed.
+                None => return Err(Status::invalid_argument(BROKEN_OFF)),
+                Some(Some(Incoming::End(_))) => return Ok(upload),
+                Some(part) => upload.take(part)?,
             }
         }
     }
@@ -130,7 +137,9 @@ impl Upload {
                 self.digest.update(&data);
                 file.write_all(&data).map_err(internal)
             }
-            None => Err(invalid("a part that is neither open nor data")),
+            Some(Incoming::End(_)) | None => {
+                Err(invalid("a part that is neither open, data nor end"))
+            }
         }
     }
 

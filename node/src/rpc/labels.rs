@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flowlore_common::credential::Role;
 use flowlore_common::destination::Destination;
-use flowlore_common::label::{Behaviour, Verdict};
+use flowlore_common::label::{Behaviour, Reason, Verdict};
 use flowlore_common::wire;
 use flowlore_proto::v1;
 use flowlore_proto::v1::label_service_server::LabelService;
@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status};
 
 use super::auth::{Caller, require};
 use super::internal;
+use crate::limits::HOLD_HOURS_MAX;
 use crate::node::Node;
 use crate::outbox::{Progress, Statement};
 use crate::publish::{Opinion, purpose_of};
@@ -35,16 +36,24 @@ impl LabelService for LabelHandler {
         require(&request, Role::Contributor)?;
         let contributor = pseudonym(&request);
         let said = request.into_inner();
-        let destination: Destination = parse(&said.destination)?;
-        let opinion = opinion(&said, &destination, contributor)?;
-        let block = self.0.put(opinion).await?;
-        let status =
-            if block.is_some() { v1::LabelStatus::Sealed } else { v1::LabelStatus::Waiting };
-        Ok(Response::new(v1::PutLabelResponse {
-            status: status.into(),
-            destination: Some(wire::query(&said.destination, &destination, self.0.suffixes)),
-            block_id: block.map(|block| block.0.to_vec().into()).unwrap_or_default(),
-        }))
+        self.say(&said, Reason::None, contributor).await
+    }
+
+    async fn dispute(
+        &self,
+        request: Request<v1::DisputeRequest>,
+    ) -> Result<Response<v1::PutLabelResponse>, Status> {
+        require(&request, Role::Contributor)?;
+        let contributor = pseudonym(&request);
+        let v1::DisputeRequest { destination, reason } = request.into_inner();
+        let reason: Reason =
+            reason.parse().map_err(|error| Status::invalid_argument(format!("reason: {error}")))?;
+        if reason == Reason::None {
+            return Err(Status::invalid_argument("reason: a dispute needs one"));
+        }
+        let verdict = v1::Verdict::Benign.into();
+        let said = v1::PutLabelRequest { destination, verdict, ..Default::default() };
+        self.say(&said, reason, contributor).await
     }
 
     async fn retract(
@@ -75,6 +84,26 @@ impl LabelService for LabelHandler {
     }
 }
 
+impl LabelHandler {
+    async fn say(
+        &self,
+        said: &v1::PutLabelRequest,
+        reason: Reason,
+        contributor: [u8; 16],
+    ) -> Result<Response<v1::PutLabelResponse>, Status> {
+        let destination: Destination = parse(&said.destination)?;
+        let opinion = opinion(said, &destination, reason, contributor)?;
+        let block = self.0.put(opinion).await?;
+        let status =
+            if block.is_some() { v1::LabelStatus::Sealed } else { v1::LabelStatus::Waiting };
+        Ok(Response::new(v1::PutLabelResponse {
+            status: status.into(),
+            destination: Some(wire::query(&said.destination, &destination, self.0.suffixes)),
+            block_id: block.map(|block| block.0.to_vec().into()).unwrap_or_default(),
+        }))
+    }
+}
+
 fn parse(text: &str) -> Result<Destination, Status> {
     text.parse().map_err(|error| Status::invalid_argument(format!("destination: {error}")))
 }
@@ -87,6 +116,7 @@ fn pseudonym<T>(request: &Request<T>) -> [u8; 16] {
 fn opinion(
     said: &v1::PutLabelRequest,
     destination: &Destination,
+    reason: Reason,
     contributor: [u8; 16],
 ) -> Result<Opinion, Status> {
     let invalid = |message: String| Status::invalid_argument(message);
@@ -107,8 +137,20 @@ fn opinion(
         Ok(transport) => transport,
         Err(_) => return Err(invalid("transport: an IP protocol number is needed".to_owned())),
     };
-    let host = destination.host.clone();
-    Ok(Opinion { host, port, transport, verdict, behaviour, confidence, contributor })
+    let hold_hours = u16::try_from(said.hold_hours).ok().filter(|hours| *hours <= HOLD_HOURS_MAX);
+    let hold_hours =
+        hold_hours.ok_or_else(|| invalid(format!("hold_hours: at most {HOLD_HOURS_MAX}")))?;
+    Ok(Opinion {
+        host: destination.host.clone(),
+        port,
+        transport,
+        verdict,
+        behaviour,
+        confidence,
+        reason,
+        hold_hours,
+        contributor,
+    })
 }
 
 fn shown(said: &Statement) -> v1::MyLabel {
