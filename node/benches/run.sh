@@ -43,3 +43,5 @@ printf '\n== names to tokens\n'
 cargo bench -q --locked -p flowlore-veil --bench flp1
 printf '\n== blocks: checks, sled alone, both together\n'
 cargo bench -q --locked -p flowlore-ledger --bench admit -- "$labels"
+printf '\n== look-ups, beside an empty call and Redis\n'
+cargo bench -q --locked -p flowlore-node --bench lookup -- "$(awk -v scale="$scale" 'BEGIN { printf "%d", 20000 * scale }')"

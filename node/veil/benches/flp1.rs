@@ -42,6 +42,37 @@ fn measure<T>(
     result.expect("measured at least once")
 }
 
+/// What a name costs that was not seen before: the client's work and one evaluator's, three of five.
+fn new_names(elements: usize, rng: &mut SeededRng) {
+    let name = |i| Input::host(&format!("new-{i}.example").parse::<Host>().expect("a name"));
+    let names: Vec<Input> = (0..elements).map(name).collect();
+    let (package, evaluators) =
+        WholeKey::random(rng).deal(3, 5, 1, rng).expect("three of five is a sharing");
+    let request = Request::new(&names, 1, rng).expect("a batch");
+    let answers = measure(
+        &format!("new names in batches of {elements}: an evaluator"),
+        elements,
+        Some(80.0),
+        || evaluators[0].evaluate(request.blinded(), rng).expect("the elements are points"),
+    );
+    let rest = evaluators[1..3].iter().map(|evaluator| evaluator.evaluate(request.blinded(), rng));
+    let rest: Vec<_> = rest.map(|answer| answer.expect("the elements are points")).collect();
+    let answers: Vec<_> = [&answers].into_iter().chain(&rest).collect();
+    let estimate = if elements == 1 { 1_000.0 } else { 350.0 };
+    measure(
+        &format!("new names in batches of {elements}: the client"),
+        elements,
+        Some(estimate),
+        || {
+            drop(black_box(Request::new(&names, 1, rng).expect("a batch")));
+            let numbered = (1..).zip(&answers);
+            let shares = numbered.map(|(number, answer)| request.verify(number, &package, answer));
+            let shares: Vec<_> = shares.map(|share| share.expect("honest")).collect();
+            request.finalize(&package, &shares).expect("a quorum")
+        },
+    );
+}
+
 fn main() {
     let rng = &mut SeededRng::new("bench", 1);
     let names: Vec<Input> = (0..ELEMENTS)
@@ -125,6 +156,9 @@ fn main() {
     measure("recover a name (k=3)", 1, Some(80.0), || {
         recover(&records[0], &shares).expect("true shares")
     });
+    for elements in [1, 1_024] {
+        new_names(elements, rng);
+    }
     let body = Body::default();
     measure("label: share, seal, encode", ELEMENTS, Some(5.4), || {
         let make = |(secret, record): (&Secret, &TokenRecord)| {
