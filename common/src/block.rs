@@ -250,6 +250,12 @@ impl UnverifiedBlock {
         Ok(Self { signed, bytes, items })
     }
 
+    /// The header that bytes claim to have, whatever follows it.
+    #[must_use]
+    pub fn header_of(bytes: &[u8]) -> Option<Header> {
+        SignedHeader::parse(bytes.first_chunk()?).ok().map(|signed| signed.header)
+    }
+
     /// The header, for finding the key.
     #[must_use]
     pub const fn header(&self) -> &Header {

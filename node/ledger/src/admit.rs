@@ -3,18 +3,22 @@
 //! nothing ([`fold`](crate::fold)). Neither the local clock nor the order of arrival decides: they
 //! can only delay.
 
+mod refused;
+
 use std::collections::BTreeMap;
 
 use flowlore_common::block::{
-    BlockError, Feed, Header, PayloadKind, SignedBlock, SignedHeader, UnverifiedBlock,
+    Feed, Header, PayloadKind, SignedBlock, SignedHeader, UnverifiedBlock,
 };
 use flowlore_common::canon::Malformed;
-use flowlore_common::ids::{BlockId, FederationId, RosterHash, Token};
+use flowlore_common::ids::{BlockId, Token};
 use flowlore_common::limits::{BLOCK_ITEMS_MAX, RECORD_BYTES_MAX};
 use flowlore_common::roster::member::FeedPlace;
 use flowlore_common::sign::PublicKey;
 use flowlore_common::time::Hour;
 use flowlore_veil::token::token_of;
+
+pub use refused::{Code, Fault, Refused};
 
 use crate::fold::tokens_of;
 use crate::limits::{BLOCK_AHEAD_HOURS_MAX, INCARNATIONS_MAX};
@@ -22,190 +26,14 @@ use crate::roster::{Chain, View};
 use crate::store::row::{FeedRow, ForkProof};
 use crate::store::{Store, StoreError};
 
-/// Who is to blame for a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Who signed the block: all members will refuse it.
-    Author,
-    /// Who sent it: it should have refused the block itself, or changed it.
-    Peer,
-    /// Nobody: something has not arrived yet, or a clock is off.
-    Nobody,
-    /// This node: its disk or memory.
-    Us,
-}
-
-/// Why a block did not enter its feed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// Cut off, another tag, or left-over bytes. Usually a bug or damage under way.
-    #[error("{0}")]
-    Malformed(Malformed),
-    /// Bytes that must be zero are not: software newer than the federation's rules.
-    #[error("reserved bytes of the block are not zero")]
-    Reserved,
-    /// More than 256 items or 256 KiB, or not as many as its header says.
-    #[error("the block's sizes are over the limit or not those of its header")]
-    Sizes,
-    /// The payload was changed under way, or put together wrongly.
-    #[error("the payload does not have the root that the header states")]
-    Root,
-    /// Forged or damaged. An honest peer never sends one.
-    #[error("the block's signature does not hold under its org's key")]
-    Signature,
-    /// The sender is in the wrong network.
-    #[error("the block is of another federation ({})", .0.short())]
-    Federation(FederationId),
-    /// The roster that it names has no such member, or an expelled one.
-    #[error("the roster that the block names has no such active member")]
-    UnknownOrg,
-    /// It names a roster that has not arrived here. Held.
-    #[error("the block names roster {given}, we hold up to {newest}")]
-    RosterUnknown {
-        /// The version it names.
-        given: u32,
-        /// The newest that we hold.
-        newest: u32,
-    },
-    /// It names a roster version by another hash: its author believes another roster chain.
-    #[error("the block names a roster of that version with another hash ({})", .0.short())]
-    RosterHash(RosterHash),
-    /// It names an older roster than the block before it.
-    #[error("the block names an older roster than the block before it")]
-    RosterBack,
-    /// At or behind a place from which the feed was cut: after a re-key, an expulsion or a fork.
-    #[error("the feed was cut before this block")]
-    Cut,
-    /// There is another block at its height: its author said two things. Kept as evidence.
-    #[error("a second block at height {0}: its author has forked the feed")]
-    Fork(u64),
-    /// Blocks before it have not arrived. Held, and the missing ones wanted.
-    #[error("the block has height {given}, {wanted} comes next")]
-    Gap {
-        /// Its height.
-        given: u64,
-        /// The next that is needed.
-        wanted: u64,
-    },
-    /// It does not name the block before it.
-    #[error("the block does not name the one before it")]
-    Prev,
-    /// The first block of an incarnation names a block that has not arrived. Held.
-    #[error("the block before this incarnation has not arrived ({})", .0.short())]
-    PrevUnknown(BlockId),
-    /// A height after which none could follow.
-    #[error("the height is the last that there is")]
-    Height,
-    /// More incarnations than an org may have.
-    #[error("incarnation {0} is over the limit")]
-    Incarnation(u32),
-    /// Sealed before the block before it.
-    #[error("the block was sealed before the one before it")]
-    HourBack,
-    /// More blocks in an hour or a day of sealed time than the policy allows.
-    #[error("more blocks in this hour or day than the policy allows")]
-    Quota,
-    /// Sealed ahead of our clock: one of both clocks is off. Held until then.
-    #[error("the block was sealed {0} hours ahead of our clock")]
-    FromFuture(u32),
-    /// Token records that it needs are not here and did not come with it. Ask for them.
-    #[error("{} token records are missing", .0.len())]
-    RecordsMissing(Vec<Token>),
-    /// A record came that is of no token of the block, or is not of the token it was sent for.
-    #[error("a token record came that the block does not need")]
-    RecordUnasked,
-    /// It should be held, but too much is held already. It will be offered again.
-    #[error("too many blocks are held already")]
-    HeldFull,
-    /// Our disk or state failed; the block is not to blame.
-    #[error("{0}")]
-    Storage(String),
-}
-
-impl Refused {
-    /// The name in metrics and logs: never changed.
-    #[must_use]
-    pub const fn metric(&self) -> &'static str {
-        match self {
-            Self::Malformed(_) => "malformed",
-            Self::Reserved => "reserved",
-            Self::Sizes => "sizes",
-            Self::Root => "root",
-            Self::Signature => "signature",
-            Self::Federation(_) => "federation",
-            Self::UnknownOrg => "unknown_org",
-            Self::RosterUnknown { .. } => "roster_unknown",
-            Self::RosterHash(_) => "roster_hash",
-            Self::RosterBack => "roster_back",
-            Self::Cut => "cut",
-            Self::Fork(_) => "fork",
-            Self::Gap { .. } => "gap",
-            Self::Prev => "prev",
-            Self::PrevUnknown(_) => "prev_unknown",
-            Self::Height => "height",
-            Self::Incarnation(_) => "incarnation",
-            Self::HourBack => "hour_back",
-            Self::Quota => "quota",
-            Self::FromFuture(_) => "from_future",
-            Self::RecordsMissing(_) => "records_missing",
-            Self::RecordUnasked => "record_unasked",
-            Self::HeldFull => "held_full",
-            Self::Storage(_) => "storage",
-        }
-    }
-
-    /// Who is to blame.
-    #[must_use]
-    pub const fn fault(&self) -> Fault {
-        match self {
-            Self::Malformed(_) | Self::Root | Self::Sizes | Self::Reserved => Fault::Peer,
-            Self::Signature | Self::Federation(_) | Self::RecordUnasked => Fault::Peer,
-            Self::UnknownOrg | Self::RosterHash(_) | Self::RosterBack => Fault::Author,
-            Self::Fork(_) | Self::Prev | Self::Height | Self::Incarnation(_) => Fault::Author,
-            Self::HourBack | Self::Quota => Fault::Author,
-            Self::RosterUnknown { .. } | Self::Cut | Self::Gap { .. } => Fault::Nobody,
-            Self::PrevUnknown(_) | Self::FromFuture(_) | Self::RecordsMissing(_) => Fault::Nobody,
-            Self::HeldFull | Self::Storage(_) => Fault::Us,
-        }
-    }
-
-    /// Whether the block is kept until what it waits for is here.
-    #[must_use]
-    pub const fn is_held(&self) -> bool {
-        matches!(
-            self,
-            Self::RosterUnknown { .. }
-                | Self::Gap { .. }
-                | Self::PrevUnknown(_)
-                | Self::FromFuture(_)
-        )
-    }
-}
-
-impl From<BlockError> for Refused {
-    fn from(error: BlockError) -> Self {
-        match error {
-            BlockError::Malformed(malformed) => Self::Malformed(malformed),
-            BlockError::Reserved => Self::Reserved,
-            BlockError::Sizes => Self::Sizes,
-            BlockError::Root => Self::Root,
-            BlockError::Signature => Self::Signature,
-        }
-    }
-}
-
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Self {
-        Self::Storage(error.to_string())
-    }
-}
-
 /// What the rules look at.
 #[derive(Clone, Copy)]
 pub(crate) struct Court<'a> {
     pub(crate) chain: &'a Chain,
     pub(crate) feeds: &'a BTreeMap<Feed, FeedRow>,
     pub(crate) forks: &'a BTreeMap<Feed, ForkProof>,
+    /// The version after the newest, when governors signed several of it.
+    pub(crate) contested: Option<u32>,
     pub(crate) store: &'a dyn Store,
 }
 
@@ -287,11 +115,12 @@ impl Court<'_> {
         if header.feed.incarnation >= INCARNATIONS_MAX {
             return Err(Refused::Incarnation(header.feed.incarnation));
         }
+        let given = header.roster_version;
         let newest = self.chain.newest().version();
-        let view = self
-            .chain
-            .at(header.roster_version)
-            .ok_or(Refused::RosterUnknown { given: header.roster_version, newest })?;
+        let view = self.chain.at(given).ok_or(match self.contested {
+            Some(contested) => Refused::RosterContested(contested),
+            None => Refused::RosterUnknown { given, newest },
+        })?;
         if view.hash() != header.roster_hash {
             return Err(Refused::RosterHash(header.roster_hash));
         }
@@ -323,17 +152,10 @@ impl Court<'_> {
         if let Some(row) = ours {
             return if row.head == header.prev { Ok(()) } else { Err(Refused::Prev) };
         }
-        if header.feed.incarnation == 0 {
-            return if header.prev == BlockId::default() { Ok(()) } else { Err(Refused::Prev) };
-        }
-        if header.prev == BlockId::default() {
-            // The org's earlier feeds were cut off whole, or it lost them before anybody saw them.
-            return Ok(());
-        }
-        let (feed, _) =
-            self.store.place_of(&header.prev)?.ok_or(Refused::PrevUnknown(header.prev))?;
-        let is_earlier = feed.org == header.feed.org && feed.incarnation < header.feed.incarnation;
-        if is_earlier { Ok(()) } else { Err(Refused::Prev) }
+        // A later incarnation says where it goes on, and nobody can hold it to that: what it names may
+        // have been cut off here before it came, and still stand where it came before.
+        let is_free = header.feed.incarnation > 0;
+        if is_free || header.prev == BlockId::default() { Ok(()) } else { Err(Refused::Prev) }
     }
 
     /// The records that are new to us; all that the block needs must be here or among `given`.

@@ -40,6 +40,18 @@ pub enum Void {
 }
 
 impl Void {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Malformed,
+        Self::Purpose,
+        Self::Order,
+        Self::Record,
+        Self::RecordPurpose,
+        Self::KeyEpoch,
+        Self::Proof,
+        Self::Refresh,
+    ];
+
     /// The name in metrics and logs: never changed.
     #[must_use]
     pub const fn metric(self) -> &'static str {

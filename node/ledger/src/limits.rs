@@ -27,8 +27,9 @@ pub const HELD_BLOCKS_MAX: usize = 4_096;
 pub const HELD_BYTES_MAX: usize = 16 << 20;
 /// Incarnations of one org: one a week for twenty years. Each is a feed with its own quota.
 pub const INCARNATIONS_MAX: u32 = 1_024;
-/// Competing roster documents that are kept as evidence: one pair says all.
-pub const ROSTER_FORKS_MAX: usize = 1;
+/// Roster documents of one version that are kept: two make a contest, one settles it; more take a
+/// majority of governors that signs each, and is for people to sort out.
+pub const ROSTER_RIVALS_MAX: usize = 16;
 
 /// Peers at once: 64 inbound and 16 outbound, the design's numbers with room for replacing.
 pub const PEERS_MAX: usize = 80;

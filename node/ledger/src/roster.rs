@@ -14,7 +14,12 @@ use flowlore_common::roster::{
 use flowlore_common::sign::PublicKey;
 use flowlore_common::time::Hour;
 
+use crate::limits::ROSTER_RIVALS_MAX;
+
 mod change;
+mod contest;
+
+pub(crate) use contest::Contest;
 
 /// Why a roster document is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,9 +38,15 @@ pub enum RosterError {
     /// It names another parent than the document before it.
     #[error("roster document {0} does not follow the one before it")]
     Parent(u32),
-    /// A second valid document of a version: governors signed two. Kept as evidence.
+    /// Another document of a version that is here, and it holds: governors signed two.
     #[error("two valid roster documents of version {0}: governors disagree")]
     Fork(u32),
+    /// More documents of one version than are kept.
+    #[error("more than {max} roster documents of version {version}", max = ROSTER_RIVALS_MAX)]
+    Rivals {
+        /// Their version.
+        version: u32,
+    },
     /// It was issued before its parent.
     #[error("the roster document was issued before its parent")]
     Time,
@@ -65,6 +76,9 @@ pub enum RosterError {
     #[error("the member table that results is not the one that the document states")]
     Root,
 }
+
+/// Governors and their keys.
+type Governors = BTreeMap<OrgId, [u8; 32]>;
 
 /// What a thing was from which version on, ascending.
 type History<T> = Vec<(u32, T)>;
@@ -183,7 +197,35 @@ impl Chain {
         }
     }
 
-    fn next_version(&self) -> u32 {
+    /// The chain as it was before a version.
+    pub(crate) fn before(&self, version: u32) -> Self {
+        fn older<T: Clone>(history: &History<T>, version: u32) -> Option<History<T>> {
+            let kept: History<T> =
+                history.iter().filter(|(since, _)| *since < version).cloned().collect();
+            (!kept.is_empty()).then_some(kept)
+        }
+        let links = usize::try_from(version).unwrap_or(usize::MAX).min(self.links.len());
+        let key_epochs = self.key_epochs.iter();
+        let members = self.members.iter();
+        Self {
+            federation: self.federation,
+            links: self.links[..links].to_vec(),
+            policies: older(&self.policies, version).unwrap_or_default(),
+            key_epochs: key_epochs
+                .filter_map(|(number, history)| Some((*number, older(history, version)?)))
+                .collect(),
+            members: members
+                .filter_map(|(org, history)| Some((*org, older(history, version)?)))
+                .collect(),
+        }
+    }
+
+    /// The hash of the document of a version that is here.
+    pub(crate) fn hash_of(&self, version: u32) -> Option<RosterHash> {
+        self.link(version).map(|link| link.hash)
+    }
+
+    pub(crate) fn next_version(&self) -> u32 {
         u32::try_from(self.links.len()).unwrap_or(u32::MAX)
     }
 
@@ -204,11 +246,25 @@ impl Chain {
         if document.statement.parent != parent.hash() {
             return Err(RosterError::Parent(version));
         }
-        check_signatures(document, &parent.governors())?;
+        check_majority(document, &parent.governors())?;
         Err(RosterError::Fork(version))
     }
 
     fn take(&mut self, document: &Document) -> Result<(), RosterError> {
+        let overlay = self.check(document)?;
+        let governors = match self.links.is_empty() {
+            true => governors(overlay.members.values()),
+            false => self.newest().governors(),
+        };
+        check_majority(document, &governors)?;
+        self.absorb(overlay, document.statement.version);
+        self.links.push(Link { hash: document.hash(), issued: document.statement.issued });
+        Ok(())
+    }
+
+    /// Whether a document follows ours and is signed by nobody but governors, leaving open by how
+    /// many.
+    fn check(&self, document: &Document) -> Result<Overlay, RosterError> {
         let statement = &document.statement;
         let parent = self.links.last().copied();
         let is_first = parent.is_none();
@@ -231,9 +287,7 @@ impl Chain {
         if statement.table_root != self.root_with(&overlay) || !table_holds {
             return Err(RosterError::Root);
         }
-        self.absorb(overlay, statement.version);
-        self.links.push(Link { hash: document.hash(), issued: statement.issued });
-        Ok(())
+        Ok(overlay)
     }
 
     fn overlay(&self, statement: &Statement) -> Result<Overlay, RosterError> {
@@ -397,7 +451,7 @@ impl<'a> View<'a> {
         self.members().find(|member| member.active && member.roles.evaluator == Some(number))
     }
 
-    fn governors(&self) -> BTreeMap<OrgId, [u8; 32]> {
+    fn governors(&self) -> Governors {
         self.members()
             .filter(|member| member.active && member.roles.governor)
             .map(|member| (member.org, member.key()))
@@ -412,21 +466,24 @@ fn held<T>(history: &[(u32, T)], version: u32) -> Option<&T> {
 }
 
 /// Active governors and their keys.
-fn governors<'a>(members: impl IntoIterator<Item = &'a Arc<Member>>) -> BTreeMap<OrgId, [u8; 32]> {
+fn governors<'a>(members: impl IntoIterator<Item = &'a Arc<Member>>) -> Governors {
     let members = members.into_iter().filter(|member| member.active && member.roles.governor);
     members.map(|member| (member.org, member.key())).collect()
 }
 
-fn check_signatures(
-    document: &Document,
-    governors: &BTreeMap<OrgId, [u8; 32]>,
-) -> Result<(), RosterError> {
+fn check_signatures(document: &Document, governors: &Governors) -> Result<(), RosterError> {
     let message = document.statement.encode();
     for (org, signature) in &document.signatures {
         let key = governors.get(org).ok_or(RosterError::Signature)?;
         let key = PublicKey::parse(key).map_err(|_| RosterError::Signature)?;
         key.verify(&message, signature).map_err(|_| RosterError::Signature)?;
     }
+    Ok(())
+}
+
+/// Whether more than half of the governors signed, and nobody else.
+fn check_majority(document: &Document, governors: &Governors) -> Result<(), RosterError> {
+    check_signatures(document, governors)?;
     let (given, governors) = (document.signatures.len(), governors.len());
     if 2 * given > governors { Ok(()) } else { Err(RosterError::TooFew { given, governors }) }
 }

@@ -139,6 +139,11 @@ impl Ledger {
         now: Hour,
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Accepted, SealError> {
+        // What we said under one of several rosters waits in the log; said again in its place, it
+        // would be a fork as soon as that roster holds.
+        if let Some(version) = self.contested() {
+            return Err(SealError::Refused(Refused::RosterContested(version)));
+        }
         let draft = self.draft(author, payload.kind, payload.purpose, now);
         let block = draft.seal(payload.items, author.key)?;
         // Every rule that others will apply is applied before the bytes exist anywhere.

@@ -14,17 +14,17 @@
 
 pub mod message;
 mod peer;
+mod roster;
 mod serve;
 
 use std::collections::BTreeMap;
 
 use flowlore_common::block::Feed;
-use flowlore_common::roster::Document;
 use flowlore_common::time::Micros;
 use rand_core::CryptoRngCore;
 
 use crate::admit::{Fault, Refused};
-use crate::ledger::{Accepted, Admission, Head, Ledger, RosterRefused};
+use crate::ledger::{Accepted, Admission, Head, Ledger};
 use crate::limits::{
     PEERS_MAX, SYNC_ANSWER_US_MAX, SYNC_COMPARE_US, SYNC_FEEDS_MAX, SYNC_FORKS_MAX, SYNC_HEADS_MAX,
     SYNC_TELLS_MAX, SYNC_WAITING_BYTES_MAX, SYNC_WANTS_MAX,
@@ -32,7 +32,7 @@ use crate::limits::{
 use crate::roster::RosterError;
 use crate::store::row::ForkProof;
 use message::{Message, State};
-use peer::{Asked, Peer, Waiting};
+use peer::{Asked, Doubt, Peer, Waiting};
 
 /// A connection, by a number that the caller gives it.
 pub type PeerId = u64;
@@ -215,6 +215,7 @@ impl Sync {
         let peer = self.peer(id)?;
         peer.roster_version = theirs.roster_version;
         let is_equal = theirs.objects_digest == step.ledger.objects_digest();
+        peer.doubt = Doubt::of(theirs.roster_version, step.ledger).filter(|_| !is_equal);
         if is_equal || peer.told >= SYNC_TELLS_MAX {
             return Ok(());
         }
@@ -226,42 +227,6 @@ impl Sync {
         let heads: Vec<_> = step.ledger.heads().collect();
         for page in heads.chunks(SYNC_HEADS_MAX) {
             step.send(id, Message::Heads(page.to_vec()));
-        }
-        Ok(())
-    }
-
-    fn roster(&mut self, step: &mut Step<'_>, id: PeerId, documents: &[Vec<u8>]) -> Outcome {
-        let asked = self.peer(id)?.asked.take_if(|(asked, _)| *asked == Asked::Roster);
-        if asked.is_none() {
-            return Err(Broken::Unasked("a roster document"));
-        }
-        let before = step.ledger.roster().version();
-        if documents.is_empty() {
-            // It promised more than it has: not believed again until it says so again.
-            self.peer(id)?.roster_version = before;
-        }
-        for bytes in documents {
-            let document = Document::parse(bytes)
-                .map_err(|malformed| Broken::Object(Refused::Malformed(malformed)))?;
-            let version = document.statement.version;
-            let hour = step.now.hour();
-            match step.ledger.apply_roster(&document, hour, step.rng) {
-                Ok(None) => {}
-                Ok(Some(released)) => {
-                    step.effects.push(Effect::Roster(version));
-                    self.accepted(step, released, Some(id));
-                }
-                Err(RosterRefused::Storage(error)) => return Err(Broken::Storage(error)),
-                Err(RosterRefused::Roster(RosterError::Fork(version))) => {
-                    step.effects.push(Effect::RosterFork(version));
-                    self.peer(id)?.roster_version = before;
-                    return Ok(());
-                }
-                Err(RosterRefused::Roster(error)) => return Err(Broken::Roster(error)),
-            }
-        }
-        if step.ledger.roster().version() > before {
-            self.tell_state(step, Some(id));
         }
         Ok(())
     }
@@ -279,7 +244,10 @@ impl Sync {
                 Ok(false) => {}
                 Err(refused) if refused.is_held() => {}
                 Err(Refused::Storage(error)) => return Err(Broken::Storage(error)),
-                Err(refused) => return Err(Broken::Object(refused)),
+                Err(refused) => {
+                    step.effects.push(Effect::Refused(id, refused.clone()));
+                    return Err(Broken::Object(refused));
+                }
             }
         }
         Ok(())
@@ -393,6 +361,10 @@ impl Sync {
             Refused::RosterUnknown { given, .. } => {
                 peer.roster_version = peer.roster_version.max(*given);
             }
+            Refused::RosterHash(_) => {
+                let named = header.map_or(0, |header| header.roster_version);
+                peer.check = Doubt::of(named.saturating_sub(1), step.ledger);
+            }
             Refused::RecordsMissing(_) => return Err(Broken::Object(refused)),
             _ if refused.fault() == Fault::Peer => return Err(Broken::Object(refused)),
             _ => {}
@@ -474,6 +446,9 @@ impl Sync {
                 peer.told = 0;
             }
         }
+        for peer in self.peers.values_mut() {
+            peer.check = peer.doubt.take().or(peer.check);
+        }
         self.ask_all(step);
     }
 
@@ -496,6 +471,12 @@ impl Sync {
             wants.retain(|want| !self.asked_feeds.contains_key(&want.feed));
             wants.truncate(SYNC_WANTS_MAX);
             if wants.is_empty() {
+                if let Some(doubt) = peer.check.take() {
+                    peer.asked = Some((Asked::Roster, step.now));
+                    peer.checking = Some(doubt);
+                    let want = Message::WantRoster { from: doubt.from };
+                    step.effects.push(Effect::Send(*id, want));
+                }
                 continue;
             }
             self.asked_feeds.extend(wants.iter().map(|want| (want.feed, *id)));

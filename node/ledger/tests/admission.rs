@@ -12,7 +12,6 @@ use flowlore_common::roster::Change;
 use flowlore_common::roster::member::FeedPlace;
 use flowlore_common::time::Hour;
 use flowlore_ledger::admit::{Fault, Refused};
-use flowlore_ledger::fold::{Refresh, Void};
 use flowlore_ledger::ledger::{Accepted, Admission, Ledger};
 use flowlore_ledger::limits::INCARNATIONS_MAX;
 use flowlore_ledger::store::row::ForkProof;
@@ -269,16 +268,16 @@ fn prev() {
 }
 
 #[test]
-fn an_incarnation_follows_a_block_of_an_earlier_one() {
+fn an_incarnation_is_a_feed_of_its_own() {
     let mut world = World::new(&[1, 2]);
     let mut ledger = world.ledger();
     let one = world.block(1, first(), &[b"one"]);
     let anew = At { incarnation: 1, prev: one.id(), ..first() };
     let next = world.block(1, anew, &[b"anew"]);
-    assert_eq!(admit(&mut world, &mut ledger, &next), Err(Refused::PrevUnknown(one.id())));
-    assert_eq!(admit(&mut world, &mut ledger, &one), Ok(2));
-    let stranger = world.block(0, At { incarnation: 1, prev: one.id(), ..first() }, &[b""]);
-    assert_eq!(admit(&mut world, &mut ledger, &stranger), Err(Refused::Prev));
+    // What it names may be cut off here and stand elsewhere: no order of arrival may decide by it.
+    assert_eq!(admit(&mut world, &mut ledger, &next), Ok(1));
+    assert_eq!(admit(&mut world, &mut ledger, &one), Ok(1));
+    assert_eq!(ledger.incarnation(&world.member(1)), Some(1));
     let far = world.block(1, At { incarnation: INCARNATIONS_MAX, ..anew }, &[b""]);
     let refused = admit(&mut world, &mut ledger, &far);
     assert_eq!(refused, Err(Refused::Incarnation(INCARNATIONS_MAX)));
@@ -378,56 +377,6 @@ fn held_blocks_are_bounded() {
 }
 
 #[test]
-fn void_items_stop_nothing() {
-    let mut world = World::new(&[1, 2]);
-    let mut ledger = world.ledger();
-    let good = world.label(1, "a.example", Purpose::Flagged, &sighting());
-    let stolen = world.label(0, "b.example", Purpose::Flagged, &sighting());
-    let contacted = world.label(1, "c.example", Purpose::Contacted, &sighting());
-    let mut wrong_purpose = good.item[..32].to_vec();
-    wrong_purpose.copy_from_slice(&contacted.item[..32]);
-    // A flagged label under a contacted token: its record is of another purpose.
-    wrong_purpose.extend_from_slice(&good.item[32..]);
-    let void_record = vec![1, 2, 3];
-    let mut under_void = flowlore_veil::token::token_of(&void_record).0.to_vec();
-    under_void.extend_from_slice(&good.item[32..]);
-    let mut items =
-        vec![good.item.clone(), stolen.item.clone(), wrong_purpose, under_void, b"short".to_vec()];
-    items.sort();
-    items.push(good.item.clone());
-    let items: Vec<&[u8]> = items.iter().map(Vec::as_slice).collect();
-    let at = At { kind: PayloadKind::LABELS, purpose: 1, ..first() };
-    let block = world.block(1, at, &items);
-    let records = vec![good.record, stolen.record, contacted.record, void_record];
-    let admitted = ledger.admit(block.bytes().to_vec(), records, NOW, &mut world.rng).unwrap();
-    let Admission::Accepted(accepted) = admitted else { panic!("not accepted") };
-    let expected = [
-        (Void::Malformed, 1),
-        (Void::Order, 1),
-        (Void::Record, 1),
-        (Void::RecordPurpose, 1),
-        (Void::Proof, 1),
-    ];
-    assert_eq!(accepted[0].voids, expected.into());
-    let unknown = world.block(1, At { purpose: 99, ..after_labels(&block) }, &[&good.item]);
-    let admitted = ledger.admit(unknown.bytes().to_vec(), vec![], NOW, &mut world.rng).unwrap();
-    let Admission::Accepted(accepted) = admitted else { panic!("not accepted") };
-    assert_eq!(accepted[0].voids, [(Void::Purpose, 1)].into());
-}
-
-#[test]
-fn a_token_twice_in_a_block_counts_once() {
-    let mut world = World::new(&[1, 2]);
-    let mut ledger = world.ledger();
-    let label = world.label(1, "a.example", Purpose::Flagged, &sighting());
-    let at = At { kind: PayloadKind::LABELS, purpose: 1, ..first() };
-    let block = world.block(1, at, &[&label.item, &label.item]).bytes().to_vec();
-    let admitted = ledger.admit(block, vec![label.record], NOW, &mut world.rng).unwrap();
-    let Admission::Accepted(accepted) = admitted else { panic!("not accepted") };
-    assert_eq!(accepted[0].voids, [(Void::Order, 1)].into());
-}
-
-#[test]
 fn the_digest_tells_how_deep_a_fork_reaches() {
     let mut world = World::new(&[1, 2]);
     let one = world.block(1, first(), &[b"one"]);
@@ -450,78 +399,68 @@ fn the_digest_tells_how_deep_a_fork_reaches() {
     assert_eq!(deep.objects_digest(), shallow.objects_digest());
 }
 
-fn after_labels(block: &SignedBlock) -> At {
-    At { kind: PayloadKind::LABELS, purpose: 1, ..after(block) }
+#[test]
+fn a_reencoded_payload_is_another_block() {
+    // The same items with a purpose byte, a length or an order of its own: none has the signed root.
+    let items: [&[u8]; 2] = [b"aa", b"bb"];
+    let block = |world: &World| world.block(1, first(), &items).bytes().to_vec();
+    let swapped = |world: &World| {
+        let mut bytes = block(world);
+        bytes[284..].copy_from_slice(b"\0\0\x02bb\0\x02aa");
+        bytes
+    };
+    assert_eq!(refused_bytes(swapped), Refused::Root);
+    let joined = |world: &World| {
+        let mut bytes = block(world);
+        bytes[284..].copy_from_slice(b"\0\0\x06aa\0\x02bb");
+        bytes
+    };
+    assert_eq!(refused_bytes(joined), Refused::Sizes);
+    let longer = |world: &World| [block(world), vec![0]].concat();
+    assert_eq!(refused_bytes(longer), Refused::Sizes);
+    let purpose = |world: &World| {
+        let mut bytes = block(world);
+        bytes[284] = 1;
+        bytes
+    };
+    assert_eq!(refused_bytes(purpose), Refused::Reserved);
 }
 
 #[test]
-fn a_retired_key_epoch_voids_items() {
-    let mut world = World::new(&[1, 2]);
-    let mut ledger = world.ledger();
-    let label = world.label(1, "a.example", Purpose::Flagged, &sighting());
-    let retire = world.document(&ledger, vec![Change::RetireKeyEpoch(world::KEY_EPOCH)], NOW);
-    ledger.apply_roster(&retire, NOW, &mut world.rng).unwrap();
-    let author = world::org(1, 2);
-    let sealed = ledger.seal(author.author(), Purpose::Flagged, vec![label], NOW, &mut world.rng);
-    assert_eq!(sealed, Err(flowlore_ledger::seal::SealError::Void(1)));
-}
-
-#[test]
-fn refreshes_name_valid_labels_before_them() {
-    let mut world = World::new(&[1, 2]);
-    let mut ledger = world.ledger();
-    let label = world.label(1, "a.example", Purpose::Contacted, &sighting());
-    let stolen = world.label(0, "b.example", Purpose::Contacted, &sighting());
-    let mut items = [label.item.clone(), stolen.item.clone()];
-    items.sort();
-    let valid = u16::from(items[1] == label.item);
-    let at = At { kind: PayloadKind::LABELS, purpose: 0, ..first() };
-    let one = world.block(1, at, &[&items[0], &items[1]]);
-    let records = vec![label.record, stolen.record];
-    admit_bytes(&mut world, &mut ledger, one.bytes().to_vec(), records).unwrap();
-    let refresh = |incarnation, height, index| Refresh { incarnation, height, index }.encode();
-    let mut items = vec![
-        refresh(0, 0, valid),
-        refresh(0, 0, 1 - valid),
-        refresh(0, 0, 200),
-        refresh(0, 1, 0),
-        refresh(1, 0, 0),
-    ];
-    items.sort();
-    items.push(items[0].clone());
-    items.push(vec![0; 13]);
-    let items: Vec<&[u8]> = items.iter().map(Vec::as_slice).collect();
-    let at = At { kind: PayloadKind::REFRESH, ..after(&one) };
-    let two = world.block(1, at, &items);
-    let admitted = ledger.admit(two.bytes().to_vec(), vec![], NOW, &mut world.rng).unwrap();
-    let Admission::Accepted(accepted) = admitted else { panic!("not accepted") };
-    let expected = [(Void::Malformed, 1), (Void::Order, 1), (Void::Refresh, 4)];
-    assert_eq!(accepted[0].voids, expected.into());
-}
-
-#[test]
-fn no_two_reasons_share_a_metric() {
+fn every_reason_has_a_metric_a_code_and_one_to_blame() {
+    use flowlore_common::canon::Malformed;
+    use flowlore_common::ids::{FederationId, RosterHash};
+    use flowlore_ledger::admit::Code;
     let reasons = [
-        Refused::Reserved,
-        Refused::Sizes,
-        Refused::Root,
-        Refused::Signature,
-        Refused::UnknownOrg,
-        Refused::RosterBack,
-        Refused::Cut,
-        Refused::Fork(0),
-        Refused::Prev,
-        Refused::PrevUnknown(BlockId::default()),
-        Refused::Height,
-        Refused::Incarnation(0),
-        Refused::HourBack,
-        Refused::Quota,
-        Refused::FromFuture(0),
-        Refused::RecordsMissing(vec![]),
-        Refused::RecordUnasked,
-        Refused::HeldFull,
-        Refused::Storage(String::new()),
+        (Refused::Malformed(Malformed { what: "", at: 0 }), Code::InvalidArgument, Fault::Peer),
+        (Refused::Reserved, Code::InvalidArgument, Fault::Peer),
+        (Refused::Sizes, Code::InvalidArgument, Fault::Peer),
+        (Refused::Root, Code::InvalidArgument, Fault::Peer),
+        (Refused::Signature, Code::Unauthenticated, Fault::Peer),
+        (Refused::Federation(FederationId::default()), Code::InvalidArgument, Fault::Peer),
+        (Refused::UnknownOrg, Code::PermissionDenied, Fault::Author),
+        (Refused::RosterUnknown { given: 1, newest: 0 }, Code::FailedPrecondition, Fault::Nobody),
+        (Refused::RosterContested(1), Code::FailedPrecondition, Fault::Nobody),
+        (Refused::RosterHash(RosterHash::default()), Code::InvalidArgument, Fault::Author),
+        (Refused::RosterBack, Code::InvalidArgument, Fault::Author),
+        (Refused::Cut, Code::FailedPrecondition, Fault::Nobody),
+        (Refused::Fork(0), Code::AlreadyExists, Fault::Author),
+        (Refused::Gap { given: 1, wanted: 0 }, Code::FailedPrecondition, Fault::Nobody),
+        (Refused::Prev, Code::InvalidArgument, Fault::Author),
+        (Refused::Height, Code::InvalidArgument, Fault::Author),
+        (Refused::Incarnation(0), Code::InvalidArgument, Fault::Author),
+        (Refused::HourBack, Code::InvalidArgument, Fault::Author),
+        (Refused::Quota, Code::ResourceExhausted, Fault::Author),
+        (Refused::FromFuture(2), Code::OutOfRange, Fault::Nobody),
+        (Refused::RecordsMissing(vec![]), Code::FailedPrecondition, Fault::Nobody),
+        (Refused::RecordUnasked, Code::InvalidArgument, Fault::Peer),
+        (Refused::HeldFull, Code::ResourceExhausted, Fault::Us),
+        (Refused::Storage(String::new()), Code::Internal, Fault::Us),
     ];
-    let metrics: std::collections::BTreeSet<_> = reasons.iter().map(Refused::metric).collect();
-    assert_eq!(metrics.len(), reasons.len());
+    let metrics: std::collections::BTreeSet<_> =
+        reasons.iter().map(|(refused, ..)| refused.metric()).collect();
+    assert_eq!(metrics.len(), reasons.len(), "no two share a metric");
+    for (refused, code, fault) in reasons {
+        assert_eq!((refused.code(), refused.fault()), (code, fault), "{refused}");
+    }
 }

@@ -7,7 +7,7 @@ mod world;
 
 use flowlore_common::block::Feed;
 use flowlore_common::env::SeededRng;
-use flowlore_common::ids::{BlockId, OrgId, Token};
+use flowlore_common::ids::{BlockId, OrgId, RosterHash, Token};
 use flowlore_common::roster::member::FeedPlace;
 use flowlore_common::time::Hour;
 use flowlore_ledger::store::memory::MemoryStore;
@@ -67,10 +67,15 @@ fn changes(rng: &mut SeededRng, round: u32, proof: &ForkProof) -> Changes {
     let record = vec![byte(rng, 256); usize::from(byte(rng, 200))];
     Changes {
         folded: LogEnd { segment: round, offset: rng.next_u64() },
-        document: Some((round, vec![byte(rng, 256); 10])),
+        documents: vec![(round, Some(vec![byte(rng, 256); 10]))],
+        rivals: vec![(
+            u32::from(byte(rng, 3)),
+            RosterHash([byte(rng, 3); 32]),
+            kept(rng).then(|| vec![byte(rng, 256); 10]),
+        )],
         feeds: vec![(feed(rng), kept(rng).then_some(head))],
-        fork: kept(rng).then(|| (feed(rng), *proof)),
-        blocks: vec![(feed(rng), height, block.id, kept(rng).then_some(block))],
+        forks: vec![(feed(rng), kept(rng).then_some(*proof))],
+        blocks: vec![(feed(rng), height, kept(rng).then_some(block))],
         tokens: vec![(token, TokenRow { void: kept(rng), record })],
         labels: vec![(token, OrgId([byte(rng, 3); 32]), kept(rng).then(|| label(rng)))],
     }
@@ -79,9 +84,10 @@ fn changes(rng: &mut SeededRng, round: u32, proof: &ForkProof) -> Changes {
 /// Everything that a store answers.
 fn everything(store: &dyn Store) -> String {
     let mut seen = format!(
-        "{:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?}",
         store.folded(),
         store.documents(),
+        store.rivals(),
         store.feeds(),
         store.forks()
     );
@@ -95,8 +101,7 @@ fn everything(store: &dyn Store) -> String {
     }
     for id in 0..5 {
         let token = Token([id; 32]);
-        seen += &format!("{:?} {:?}", store.place_of(&BlockId([id; 32])), store.token(&token));
-        seen += &format!("{:?}", store.labels(&token));
+        seen += &format!("{:?} {:?}", store.token(&token), store.labels(&token));
         seen += &format!("{:?}", store.label(&token, &OrgId([1; 32])));
     }
     let each = store.each_label(&mut |token, org, row| seen += &format!("{token}{org}{row:?}"));

@@ -234,6 +234,57 @@ fn a_fork_delivered_to_disjoint_halves_is_cut_everywhere() {
 }
 
 #[test]
+fn rosters_that_parted_are_found_and_taken_back_everywhere() {
+    for (depth, seed) in [(1, 21), (2, 22), (7, 23)] {
+        let mut world = World::governed(&[1, 2, 3, 4], 3);
+        let mut ledgers: Vec<_> = (0..4).map(|_| world.ledger()).collect();
+        let mut other = None;
+        // Two believe one chain of so many documents, two another.
+        for (half, signers) in [("x", [0, 1]), ("y", [1, 2])] {
+            let mut author = world.ledger();
+            for version in 0..depth {
+                let endpoints = vec![format!("{half}{version}.example:1")];
+                let change = Change::Endpoints(world.member(0), endpoints);
+                let document = world.signed(&author, vec![change], &signers);
+                author.apply_roster(&document, NOW, &mut world.rng).unwrap();
+                if half == "y" && version == 0 {
+                    other = Some(document.clone());
+                }
+                let first = if half == "x" { 0 } else { 2 };
+                for ledger in &mut ledgers[first..first + 2] {
+                    ledger.apply_roster(&document, NOW, &mut world.rng).unwrap();
+                }
+            }
+        }
+        let mut net = Net::new(ledgers, seed);
+        net.settle();
+        for _ in 0..6 {
+            net.tick();
+        }
+        assert_eq!(net.broken, [], "depth {depth}");
+        net.assert_equal();
+        for node in &net.nodes {
+            assert_eq!((node.ledger.contested(), node.ledger.roster().version()), (Some(1), 0));
+        }
+        // Org 0 gives way, and one node hears of it.
+        let mut settled = other.unwrap();
+        settled.sign(world.member(0), &world.orgs[0].key);
+        let node = &mut net.nodes[0];
+        node.ledger.apply_roster(&settled, NOW, &mut node.rng).unwrap();
+        net.step(0, Event::RosterGrew);
+        net.settle();
+        for _ in 0..3 {
+            net.tick();
+        }
+        assert_eq!(net.broken, [], "depth {depth}");
+        net.assert_equal();
+        for node in &net.nodes {
+            assert_eq!((node.ledger.contested(), node.ledger.roster().version()), (None, depth));
+        }
+    }
+}
+
+#[test]
 fn long_feeds_come_in_pages() {
     let mut world = World::new(&[1, 2]);
     let mut source = world.ledger();

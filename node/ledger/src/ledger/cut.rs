@@ -55,7 +55,7 @@ impl Ledger {
                 self.each_said(feed, height, &row, &mut |token, _| {
                     touched.insert(token);
                 })?;
-                changes.blocks.push((*feed, height, row.id, None));
+                changes.blocks.push((*feed, height, None));
             }
             changes.feeds.push((*feed, self.head_at(feed, *height)?));
         }

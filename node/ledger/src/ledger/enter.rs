@@ -12,8 +12,7 @@ use rand_core::CryptoRngCore;
 use super::{Held, Ledger, RosterRefused};
 use crate::admit::{Judgement, Next, Refused};
 use crate::fold::{Ground, Void, fold};
-use crate::limits::{HELD_BLOCKS_MAX, HELD_BYTES_MAX, ROSTER_FORKS_MAX};
-use crate::roster::{RosterError, orgs_changed};
+use crate::limits::{HELD_BLOCKS_MAX, HELD_BYTES_MAX};
 use crate::store::row::{BlockRow, ForkProof, LogEnd, Place};
 use crate::store::segment::EntryKind;
 use crate::store::{Changes, StoreError};
@@ -77,7 +76,8 @@ impl Ledger {
         }
     }
 
-    /// Takes a roster document; blocks that waited for it are taken too. `None`: it was here.
+    /// Takes a roster document; blocks that waited for it are taken too. A second one of a version that
+    /// is here may take that version back, see [`Self::contested`]. `None`: it was here.
     ///
     /// # Errors
     /// See [`RosterRefused`].
@@ -87,7 +87,7 @@ impl Ledger {
         now: Hour,
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Option<Vec<Accepted>>, RosterRefused> {
-        if !self.enter_document(document, None)? {
+        if !self.enter_document(document, None, rng)? {
             return Ok(None);
         }
         Ok(Some(self.release(|_| true, now, rng)))
@@ -132,10 +132,10 @@ impl Ledger {
         let Next { block, head, records } = next;
         let header = *block.header();
         let content = encode_admission(block.bytes(), &records);
-        let before = u32::try_from(content.len() - block.bytes().len()).unwrap_or(u32::MAX);
         let (place, end) = self.place(EntryKind::Admission, &content, durable, replayed)?;
+        // The block is the end of its entry. Of the records before it some may be here by now.
         let length = u32::try_from(block.bytes().len()).unwrap_or(u32::MAX);
-        let place = place.part(before, length);
+        let place = place.part(place.length.saturating_sub(length), length);
         self.is_behind = true;
         let view = self.chain.at(header.roster_version).expect("judged by this roster");
         let ground = Ground { view, store: self.store.as_ref(), read: &|place| self.read(place) };
@@ -152,7 +152,7 @@ impl Ledger {
         self.store.apply(&Changes {
             folded: end,
             feeds: vec![(header.feed, Some(head))],
-            blocks: vec![(header.feed, header.height, block.id(), Some(row))],
+            blocks: vec![(header.feed, header.height, Some(row))],
             tokens: folded.tokens,
             labels: labels.collect(),
             ..Changes::default()
@@ -165,42 +165,6 @@ impl Ledger {
             id: block.id(),
             voids: folded.reasons,
         })
-    }
-
-    pub(super) fn enter_document(
-        &mut self,
-        document: &Document,
-        replayed: Option<Replayed>,
-    ) -> Result<bool, RosterRefused> {
-        if self.is_behind {
-            return Err(RosterRefused::Storage(BEHIND.to_owned()));
-        }
-        let mut chain = self.chain.clone();
-        match chain.apply(document) {
-            Ok(true) => {}
-            Ok(false) => return Ok(false),
-            Err(error) => {
-                let is_fork = matches!(error, RosterError::Fork(_));
-                if is_fork && self.roster_forks.len() < ROSTER_FORKS_MAX {
-                    self.roster_forks.push(document.clone());
-                }
-                return Err(error.into());
-            }
-        }
-        let bytes = document.encode();
-        let (_, end) = self.place(EntryKind::Roster, &bytes, true, replayed)?;
-        self.is_behind = true;
-        let version = document.statement.version;
-        let mut changes =
-            Changes { folded: end, document: Some((version, bytes)), ..Changes::default() };
-        self.chain = chain;
-        for org in orgs_changed(&document.statement) {
-            let cuts = self.roster_cuts(&org)?;
-            self.cut(&org, &cuts, &mut changes)?;
-        }
-        self.commit_cuts(&changes)?;
-        self.is_behind = false;
-        Ok(true)
     }
 
     pub(super) fn enter_fork(
@@ -216,7 +180,8 @@ impl Ledger {
         }
         let (_, end) = self.place(EntryKind::Fork, &proof.encode(), true, replayed)?;
         self.is_behind = true;
-        let mut changes = Changes { folded: end, fork: Some((feed, *proof)), ..Changes::default() };
+        let forks = vec![(feed, Some(*proof))];
+        let mut changes = Changes { folded: end, forks, ..Changes::default() };
         self.forks.insert(feed, *proof);
         let is_held = self.feeds.get(&feed).is_some_and(|row| row.next > proof.height());
         if is_held {
@@ -228,7 +193,7 @@ impl Ledger {
         Ok(true)
     }
 
-    fn commit_cuts(&mut self, changes: &Changes) -> Result<(), StoreError> {
+    pub(super) fn commit_cuts(&mut self, changes: &Changes) -> Result<(), StoreError> {
         self.store.apply(changes)?;
         for (feed, row) in &changes.feeds {
             match row {
@@ -240,7 +205,7 @@ impl Ledger {
     }
 
     /// Appends an entry, or tells where the one that is replayed lies.
-    fn place(
+    pub(super) fn place(
         &mut self,
         kind: EntryKind,
         content: &[u8],
@@ -323,7 +288,7 @@ impl Ledger {
     }
 }
 
-const BEHIND: &str = "the state is behind the log after a failure: restart the node";
+pub(super) const BEHIND: &str = "the state is behind the log after a failure: restart the node";
 
 /// `u16` number of records, each with a `u16` length, then the block.
 fn encode_admission(block: &[u8], records: &[(flowlore_common::ids::Token, Vec<u8>)]) -> Vec<u8> {

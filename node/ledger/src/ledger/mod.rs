@@ -3,6 +3,7 @@
 //! both. One writer; many readers.
 
 mod cut;
+mod document;
 mod enter;
 mod open;
 
@@ -20,7 +21,7 @@ pub use open::{Engine, OpenError, OpenReport};
 
 use crate::admit::{Court, Refused};
 use crate::fold::{Ground, fold};
-use crate::roster::{Chain, RosterError, View};
+use crate::roster::{Chain, Contest, RosterError, View};
 use crate::store::row::{FeedRow, ForkProof, Place};
 use crate::store::segment::{Log, LogError};
 use crate::store::{Store, StoreError};
@@ -33,8 +34,8 @@ pub struct Ledger {
     feeds: BTreeMap<Feed, FeedRow>,
     forks: BTreeMap<Feed, ForkProof>,
     held: BTreeMap<Feed, Held>,
-    /// A second valid successor of a roster document, as evidence.
-    roster_forks: Vec<Document>,
+    /// Versions of which governors signed several documents, the one that holds among them.
+    contests: BTreeMap<u32, Contest>,
     /// Set when the log took something that the state did not.
     is_behind: bool,
     /// Keeps a second process out; `None` in memory.
@@ -120,7 +121,7 @@ impl Ledger {
     }
 
     /// Roster documents from a version on, in order, as far as `bytes_max` allows; at least one
-    /// when there is one.
+    /// when there is one. Of a contested version all that are known.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -129,23 +130,24 @@ impl Ledger {
         version: u32,
         bytes_max: usize,
     ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let skip = usize::try_from(version).unwrap_or(usize::MAX);
         let mut left = bytes_max;
-        let mut page = Vec::new();
-        for document in self.store.documents()?.into_iter().skip(skip) {
-            if document.len() > left && !page.is_empty() {
+        let mut page: Vec<Vec<u8>> = Vec::new();
+        let stored = self.store.documents()?.into_iter().map(Some).chain([None]);
+        let from = usize::try_from(version).unwrap_or(usize::MAX);
+        for (version, document) in (0_u32..).zip(stored).skip(from) {
+            // All of one version or none: who asks goes on behind the last version that came.
+            let documents: Vec<_> = match self.contests.get(&version) {
+                Some(contest) => contest.documents().iter().map(Document::encode).collect(),
+                None => document.into_iter().collect(),
+            };
+            let bytes = documents.iter().map(Vec::len).sum();
+            if bytes > left && !page.is_empty() {
                 break;
             }
-            left = left.saturating_sub(document.len());
-            page.push(document);
+            left = left.saturating_sub(bytes);
+            page.extend(documents);
         }
         Ok(page)
-    }
-
-    /// A second valid roster document of a version, if governors signed two.
-    #[must_use]
-    pub fn roster_forks(&self) -> &[Document] {
-        &self.roster_forks
     }
 
     /// All feeds, ascending.
@@ -230,6 +232,9 @@ impl Ledger {
             update_feed(&mut hasher, feed);
             hasher.update(&proof.height().to_be_bytes());
         }
+        if let Some(contest) = self.contested().and_then(|version| self.contests.get(&version)) {
+            contest.update(&mut hasher);
+        }
         *hasher.finalize().as_bytes()
     }
 
@@ -300,6 +305,7 @@ impl Ledger {
             chain: &self.chain,
             feeds: &self.feeds,
             forks: &self.forks,
+            contested: self.contested(),
             store: self.store.as_ref(),
         }
     }

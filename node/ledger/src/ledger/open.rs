@@ -187,7 +187,7 @@ impl Ledger {
             }
             EntryKind::Roster => {
                 let document = Document::parse(content).map_err(|error| error.to_string())?;
-                let entered = self.enter_document(&document, Some(replayed));
+                let entered = self.enter_document(&document, Some(replayed), rng);
                 entered.map(|_| ()).map_err(|refused| refused.to_string())
             }
             EntryKind::Fork => {
@@ -207,8 +207,8 @@ impl Ledger {
         lock: Option<File>,
     ) -> Result<Self, OpenError> {
         let folded = log.entry(LogEnd::default())?.map_or(LogEnd::default(), |entry| entry.next);
-        let document = Some((0, first.encode()));
-        store.apply(&Changes { folded, document, ..Changes::default() })?;
+        let documents = vec![(0, Some(first.encode()))];
+        store.apply(&Changes { folded, documents, ..Changes::default() })?;
         Ok(Self {
             log,
             store,
@@ -216,7 +216,7 @@ impl Ledger {
             feeds: BTreeMap::new(),
             forks: BTreeMap::new(),
             held: BTreeMap::new(),
-            roster_forks: Vec::new(),
+            contests: BTreeMap::new(),
             is_behind: false,
             _lock: lock,
         })
@@ -228,13 +228,7 @@ impl Ledger {
     }
 
     fn resumed(log: Log, store: Box<dyn Store>) -> Result<Self, OpenError> {
-        let damaged = || StoreError::Damaged("roster document");
-        let mut documents = store.documents()?.into_iter();
-        let first = Document::parse(&documents.next().ok_or_else(damaged)?);
-        let mut chain = Chain::found(&first.map_err(|_| damaged())?)?;
-        for document in documents {
-            chain.apply(&Document::parse(&document).map_err(|_| damaged())?)?;
-        }
+        let (chain, contests) = Self::stored_rosters(store.as_ref())?;
         let (feeds, forks) = (store.feeds()?, store.forks()?);
         Ok(Self {
             log,
@@ -243,7 +237,7 @@ impl Ledger {
             feeds: feeds.into_iter().collect(),
             forks: forks.into_iter().collect(),
             held: BTreeMap::new(),
-            roster_forks: Vec::new(),
+            contests,
             is_behind: false,
             _lock: None,
         })

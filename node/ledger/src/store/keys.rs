@@ -4,10 +4,10 @@
 //! |---|---|
 //! | `m` | schema version u16, log end: segment u32, offset u64 |
 //! | `r` version u32 | roster document |
+//! | `c` version u32, roster hash 32 | one of several documents that governors signed of a version |
 //! | `f` org 32, incarnation u32 | feed head |
 //! | `x` org 32, incarnation u32 | fork proof |
 //! | `b` org 32, incarnation u32, height u64 | block |
-//! | `i` block id 32 | org 32, incarnation u32, height u64 |
 //! | `t` token 32 | void u8, record |
 //! | `l` token 32, org 32 | label |
 
@@ -20,7 +20,7 @@ use flowlore_common::time::Hour;
 use super::row::{BlockRow, FeedRow, LabelPlace, LabelRow, LogEnd, Place, TokenRow, Voids, Weeks};
 
 /// Version of this layout. Another one is rebuilt from the log.
-pub const SCHEMA: u16 = 1;
+pub const SCHEMA: u16 = 2;
 
 /// The key of how far the log is in the state.
 pub const META: &[u8] = b"m";
@@ -33,10 +33,10 @@ pub enum Table {
     Block = b'b',
     /// Feed heads.
     Feed = b'f',
-    /// Blocks by id.
-    Id = b'i',
     /// Labels.
     Label = b'l',
+    /// Roster documents of contested versions.
+    Rival = b'c',
     /// Roster documents.
     Roster = b'r',
     /// Token records.
@@ -171,18 +171,6 @@ impl Row for BlockRow {
             voids: Voids(reader.array()?),
             place: Place::decode(reader)?,
         })
-    }
-}
-
-impl Row for (Feed, u64) {
-    fn encode(&self, bytes: &mut Vec<u8>) {
-        bytes.put(&self.0.org.0);
-        bytes.put_u32(self.0.incarnation);
-        bytes.put_u64(self.1);
-    }
-
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok((parse_feed(reader)?, reader.u64()?))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use flowlore_common::block::Feed;
-use flowlore_common::ids::{BlockId, OrgId, Token};
+use flowlore_common::ids::{OrgId, RosterHash, Token};
 
 use super::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, TokenRow};
 use super::{Changes, Store, StoreError};
@@ -17,10 +17,10 @@ pub struct MemoryStore(RwLock<Tables>);
 struct Tables {
     folded: LogEnd,
     documents: BTreeMap<u32, Vec<u8>>,
+    rivals: BTreeMap<(u32, RosterHash), Vec<u8>>,
     feeds: BTreeMap<Feed, FeedRow>,
     forks: BTreeMap<Feed, ForkProof>,
     blocks: BTreeMap<(Feed, u64), BlockRow>,
-    ids: BTreeMap<BlockId, (Feed, u64)>,
     tokens: BTreeMap<Token, TokenRow>,
     labels: BTreeMap<(Token, OrgId), LabelRow>,
 }
@@ -41,6 +41,10 @@ impl Store for MemoryStore {
         Ok(self.read().documents.values().cloned().collect())
     }
 
+    fn rivals(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        Ok(self.read().rivals.values().cloned().collect())
+    }
+
     fn feeds(&self) -> Result<Vec<(Feed, FeedRow)>, StoreError> {
         Ok(self.read().feeds.iter().map(|(feed, row)| (*feed, *row)).collect())
     }
@@ -51,10 +55,6 @@ impl Store for MemoryStore {
 
     fn block(&self, feed: &Feed, height: u64) -> Result<Option<BlockRow>, StoreError> {
         Ok(self.read().blocks.get(&(*feed, height)).copied())
-    }
-
-    fn place_of(&self, id: &BlockId) -> Result<Option<(Feed, u64)>, StoreError> {
-        Ok(self.read().ids.get(id).copied())
     }
 
     fn token(&self, token: &Token) -> Result<Option<TokenRow>, StoreError> {
@@ -81,18 +81,20 @@ impl Store for MemoryStore {
     fn apply(&self, changes: &Changes) -> Result<(), StoreError> {
         let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
         tables.folded = changes.folded;
-        if let Some((version, bytes)) = &changes.document {
-            tables.documents.insert(*version, bytes.clone());
+        for (version, bytes) in &changes.documents {
+            set(&mut tables.documents, *version, bytes.clone());
         }
-        if let Some((feed, proof)) = &changes.fork {
-            tables.forks.insert(*feed, *proof);
+        for (version, hash, bytes) in &changes.rivals {
+            set(&mut tables.rivals, (*version, *hash), bytes.clone());
+        }
+        for (feed, proof) in &changes.forks {
+            set(&mut tables.forks, *feed, *proof);
         }
         for (feed, row) in &changes.feeds {
             set(&mut tables.feeds, *feed, *row);
         }
-        for (feed, height, id, row) in &changes.blocks {
+        for (feed, height, row) in &changes.blocks {
             set(&mut tables.blocks, (*feed, *height), *row);
-            set(&mut tables.ids, *id, row.map(|_| (*feed, *height)));
         }
         for (token, row) in &changes.tokens {
             tables.tokens.insert(*token, row.clone());

@@ -15,7 +15,7 @@ pub mod segment;
 pub mod sled;
 
 use flowlore_common::block::Feed;
-use flowlore_common::ids::{BlockId, OrgId, Token};
+use flowlore_common::ids::{OrgId, RosterHash, Token};
 
 use row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, TokenRow};
 
@@ -35,14 +35,16 @@ pub enum StoreError {
 pub struct Changes {
     /// The log up to here is in the state.
     pub folded: LogEnd,
-    /// A roster document with its version.
-    pub document: Option<(u32, Vec<u8>)>,
+    /// Roster documents by version; `None`: rolled back.
+    pub documents: Vec<(u32, Option<Vec<u8>>)>,
+    /// Documents of a version of which governors signed several; `None`: no longer of the chain.
+    pub rivals: Vec<(u32, RosterHash, Option<Vec<u8>>)>,
     /// Feeds' heads; `None`: the feed is gone.
     pub feeds: Vec<(Feed, Option<FeedRow>)>,
-    /// A fork's proof.
-    pub fork: Option<(Feed, ForkProof)>,
-    /// Blocks by feed and height; `None`: cut off. With their ids, so that both can be removed.
-    pub blocks: Vec<(Feed, u64, BlockId, Option<BlockRow>)>,
+    /// Forks' proofs; `None`: the roster that one was signed under was rolled back.
+    pub forks: Vec<(Feed, Option<ForkProof>)>,
+    /// Blocks by feed and height; `None`: cut off.
+    pub blocks: Vec<(Feed, u64, Option<BlockRow>)>,
     /// New token records.
     pub tokens: Vec<(Token, TokenRow)>,
     /// Labels; `None`: none is left.
@@ -61,6 +63,11 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     fn documents(&self) -> Result<Vec<Vec<u8>>, StoreError>;
+    /// All documents of contested versions, by version and hash.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn rivals(&self) -> Result<Vec<Vec<u8>>, StoreError>;
     /// All feeds.
     ///
     /// # Errors
@@ -76,11 +83,6 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     fn block(&self, feed: &Feed, height: u64) -> Result<Option<BlockRow>, StoreError>;
-    /// Where a block stands.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    fn place_of(&self, id: &BlockId) -> Result<Option<(Feed, u64)>, StoreError>;
     /// A token's record.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flowlore_common::block::Feed;
 use flowlore_common::canon::{Malformed, Reader};
-use flowlore_common::ids::{BlockId, OrgId, Token};
+use flowlore_common::ids::{OrgId, RosterHash, Token};
 
 use super::keys::{self, Row, Table, block_key, feed_key, key, parse_feed};
 use super::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, TokenRow};
@@ -40,6 +40,7 @@ impl SledStore {
         let probed = catch_unwind(AssertUnwindSafe(|| {
             store.folded()?;
             store.documents()?;
+            store.rivals()?;
             store.feeds()?;
             store.forks().map(|_| ())
         }));
@@ -92,6 +93,14 @@ impl Store for SledStore {
         })
     }
 
+    fn rivals(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.scan(&[Table::Rival as u8], "rival roster document", |key, value| {
+            key.u32()?;
+            RosterHash(key.array()?);
+            Ok(value.to_vec())
+        })
+    }
+
     fn feeds(&self) -> Result<Vec<(Feed, FeedRow)>, StoreError> {
         self.scan(&[Table::Feed as u8], "feed", |key, value| {
             Ok((parse_feed(key)?, FeedRow::parse(value)?))
@@ -107,10 +116,6 @@ impl Store for SledStore {
 
     fn block(&self, feed: &Feed, height: u64) -> Result<Option<BlockRow>, StoreError> {
         self.get(&block_key(feed, height), "block")
-    }
-
-    fn place_of(&self, id: &BlockId) -> Result<Option<(Feed, u64)>, StoreError> {
-        self.get(&key(Table::Id, &[&id.0]), "block id")
     }
 
     fn token(&self, token: &Token) -> Result<Option<TokenRow>, StoreError> {
@@ -140,25 +145,27 @@ impl Store for SledStore {
     fn apply(&self, changes: &Changes) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         batch.insert(keys::META, changes.folded.bytes());
-        if let Some((version, bytes)) = &changes.document {
-            batch.insert(key(Table::Roster, &[&version.to_be_bytes()]), bytes.as_slice());
+        for (version, bytes) in &changes.documents {
+            set(&mut batch, key(Table::Roster, &[&version.to_be_bytes()]), bytes.clone());
         }
-        if let Some((feed, proof)) = &changes.fork {
-            batch.insert(feed_key(Table::Fork, feed), &proof.encode()[..]);
+        for (version, hash, bytes) in &changes.rivals {
+            set(&mut batch, key(Table::Rival, &[&version.to_be_bytes(), &hash.0]), bytes.clone());
+        }
+        for (feed, proof) in &changes.forks {
+            let bytes = proof.map(|proof| proof.encode().to_vec());
+            set(&mut batch, feed_key(Table::Fork, feed), bytes);
         }
         for (feed, row) in &changes.feeds {
-            set(&mut batch, feed_key(Table::Feed, feed), row.as_ref());
+            set(&mut batch, feed_key(Table::Feed, feed), row.map(|row| row.bytes()));
         }
-        for (feed, height, id, row) in &changes.blocks {
-            set(&mut batch, block_key(feed, *height), row.as_ref());
-            let place = row.map(|_| (*feed, *height));
-            set(&mut batch, key(Table::Id, &[&id.0]), place.as_ref());
+        for (feed, height, row) in &changes.blocks {
+            set(&mut batch, block_key(feed, *height), row.map(|row| row.bytes()));
         }
         for (token, row) in &changes.tokens {
-            set(&mut batch, key(Table::Token, &[&token.0]), Some(row));
+            batch.insert(key(Table::Token, &[&token.0]), row.bytes());
         }
         for (token, org, row) in &changes.labels {
-            set(&mut batch, key(Table::Label, &[&token.0, &org.0]), row.as_ref());
+            set(&mut batch, key(Table::Label, &[&token.0, &org.0]), row.map(|row| row.bytes()));
         }
         Ok(self.0.apply_batch(batch)?)
     }
@@ -169,9 +176,9 @@ impl Store for SledStore {
     }
 }
 
-fn set(batch: &mut sled::Batch, key: Vec<u8>, row: Option<&impl Row>) {
-    match row {
-        Some(row) => batch.insert(key, row.bytes()),
+fn set(batch: &mut sled::Batch, key: Vec<u8>, value: Option<Vec<u8>>) {
+    match value {
+        Some(value) => batch.insert(key, value),
         None => batch.remove(key),
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use flowlore_common::block::{Feed, Header, SignedHeader};
+use flowlore_common::block::{Feed, Header, UnverifiedBlock};
 use flowlore_common::time::Micros;
 
-use crate::ledger::Head;
+use crate::ledger::{Head, Ledger};
 
 /// What a peer was asked for; one thing at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,28 @@ pub(super) enum Asked {
     Roster,
     Blocks,
     Records,
+}
+
+/// Objects differ, and it may be the roster: from which version on documents are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Doubt {
+    pub(super) from: u32,
+    /// How far to go back when they parted before that.
+    step: u32,
+}
+
+impl Doubt {
+    /// After a version that the peer holds, or at our newest. Of document 0 there is only one.
+    pub(super) fn of(theirs: u32, ledger: &Ledger) -> Option<Self> {
+        let from = theirs.saturating_add(1).min(ledger.roster().version());
+        (from > 0).then_some(Self { from, step: 1 })
+    }
+
+    /// Twice as far back; `None`: there is nothing before.
+    pub(super) fn back(self) -> Option<Self> {
+        let from = self.from.saturating_sub(self.step);
+        (self.from > 0).then_some(Self { from, step: self.step.saturating_mul(2) })
+    }
 }
 
 /// A connection.
@@ -30,6 +52,12 @@ pub(super) struct Peer {
     pub(super) heads: BTreeMap<Feed, Head>,
     /// Feeds of which it may hold more than we do, and was not asked in vain.
     pub(super) open: BTreeSet<Feed>,
+    /// Its objects differ from ours: to be looked into when a while has passed without agreement.
+    pub(super) doubt: Option<Doubt>,
+    /// Roster documents to compare as soon as nothing else is wanted of it.
+    pub(super) check: Option<Doubt>,
+    /// What it was asked for to compare.
+    pub(super) checking: Option<Doubt>,
     /// How often it was told all that we hold since both sides last compared.
     pub(super) told: u32,
     /// What it was asked for, and when.
@@ -49,6 +77,9 @@ impl Peer {
             roster_version: 0,
             heads: BTreeMap::new(),
             open: BTreeSet::new(),
+            doubt: None,
+            check: None,
+            checking: None,
             told: 0,
             asked: None,
             has_helped: false,
@@ -76,6 +107,6 @@ impl Waiting {
 
     /// The header that the block claims to have.
     pub(super) fn header(&self) -> Option<Header> {
-        SignedHeader::parse(self.block.first_chunk()?).ok().map(|signed| signed.header)
+        UnverifiedBlock::header_of(&self.block)
     }
 }

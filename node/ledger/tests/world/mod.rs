@@ -104,16 +104,31 @@ impl World {
         Self::with_policy(groups, |_| ())
     }
 
+    /// The first `governors` orgs govern.
+    pub fn governed(groups: &[u8], governors: usize) -> Self {
+        Self::founded(groups, governors, |_| ())
+    }
+
     pub fn with_policy(groups: &[u8], change: impl FnOnce(&mut Policy)) -> Self {
-        let orgs: Vec<_> =
+        Self::founded(groups, 1, change)
+    }
+
+    fn founded(groups: &[u8], governors: usize, change: impl FnOnce(&mut Policy)) -> Self {
+        let mut orgs: Vec<_> =
             (0_u8..).zip(groups).map(|(number, group)| org(number, *group)).collect();
+        for (number, org) in orgs.iter_mut().enumerate() {
+            org.admission.roles.governor = number < governors;
+        }
         let mut policy = Policy { name: "Test".to_owned(), ..Policy::default() };
         change(&mut policy);
         let mut changes = vec![Change::Policy(policy)];
         changes.extend(orgs.iter().map(|org| Change::Admit(Box::new(org.admission.clone()))));
         changes.push(Change::KeyEpoch(key_epoch(KEY_EPOCH)));
         let statement = Chain::draft_first(changes, NOW).unwrap();
-        let first = Document::new(statement, orgs[0].id, &orgs[0].key);
+        let mut first = Document::new(statement, orgs[0].id, &orgs[0].key);
+        for org in orgs.iter().take(governors) {
+            first.sign(org.id, &org.key);
+        }
         Self { orgs, first, rng: SeededRng::new("world", 1) }
     }
 
@@ -125,6 +140,16 @@ impl World {
     pub fn document(&self, ledger: &Ledger, changes: Vec<Change>, issued: Hour) -> Document {
         let statement = ledger.chain().draft(changes, issued).unwrap();
         Document::new(statement, self.orgs[0].id, &self.orgs[0].key)
+    }
+
+    /// Likewise, signed by these orgs.
+    pub fn signed(&self, ledger: &Ledger, changes: Vec<Change>, signers: &[usize]) -> Document {
+        let statement = ledger.chain().draft(changes, NOW).unwrap();
+        let mut document = Document { statement, signatures: Default::default() };
+        for org in signers.iter().map(|signer| &self.orgs[*signer]) {
+            document.sign(org.id, &org.key);
+        }
+        document
     }
 
     pub fn label(&mut self, org: usize, name: &str, purpose: Purpose, body: &Body) -> OwnLabel {
@@ -146,6 +171,17 @@ impl World {
 
     /// A block as its org would seal it at this place, whatever the rules say.
     pub fn block(&self, org: usize, place: At, items: &[&[u8]]) -> SignedBlock {
+        self.block_under(&self.first, org, place, items)
+    }
+
+    /// Likewise, naming this roster document.
+    pub fn block_under(
+        &self,
+        roster: &Document,
+        org: usize,
+        place: At,
+        items: &[&[u8]],
+    ) -> SignedBlock {
         let org = &self.orgs[org];
         let draft = Draft {
             federation: flowlore_common::ids::FederationId(self.first.hash().0),
@@ -153,8 +189,8 @@ impl World {
             height: place.height,
             prev: place.prev,
             sealed: place.sealed,
-            roster_version: 0,
-            roster_hash: self.first.hash(),
+            roster_version: roster.statement.version,
+            roster_hash: roster.hash(),
             kind: place.kind,
             purpose: place.purpose,
         };
