@@ -48,10 +48,19 @@ impl Board {
     /// Counts a refusal under its reason.
     pub fn refuse(&self, from: OrgId, reason: &str) {
         tracing::warn!(from = %from.short(), reason, "refused");
+        self.count(from, reason.to_owned(), 1);
+    }
+
+    /// Counts items of an org that count for nothing, under `void_` and their reason.
+    pub fn void(&self, author: OrgId, reason: &str, items: u64) {
+        self.count(author, format!("void_{reason}"), items);
+    }
+
+    fn count(&self, org: OrgId, reason: String, by: u64) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (from, reason.to_owned());
+        let key = (org, reason);
         if refused.len() < REFUSED_KINDS_MAX || refused.contains_key(&key) {
-            *refused.entry(key).or_default() += 1;
+            *refused.entry(key).or_default() += by;
         }
     }
 

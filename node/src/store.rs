@@ -150,7 +150,7 @@ impl Store {
             self.ledger.write().unwrap_or_else(PoisonError::into_inner);
         let done = work(&mut ledger);
         let view = ledger.roster();
-        if view.version() != self.roster.borrow().version {
+        if view.hash() != self.roster.borrow().hash {
             self.roster.send_replace(Arc::new(Roster::new(view)));
         }
         done

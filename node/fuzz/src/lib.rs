@@ -7,8 +7,16 @@
 //! | `zeek_cut` | any bytes, in blocks and in pieces |
 //! | `evaluate` | requests to an evaluator and its answers |
 //! | `invite` | lines that invite an org |
+//! | `block` | any bytes as a block, and as the payload of one that is signed |
+//! | `item` | any bytes as items and records of a signed block |
+//! | `record` | any bytes as a token record |
+//! | `roster` | any bytes as a roster document, and as one that governors signed |
+//! | `sync` | messages of a peer that says anything, one after the other |
 //!
 //! Run one with `cargo +nightly fuzz run zeek_tsv -- -max_total_time=30`, in this folder.
+
+#[path = "../../ledger/tests/world/mod.rs"]
+pub mod world;
 
 use std::fmt::Debug;
 

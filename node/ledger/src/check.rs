@@ -14,6 +14,8 @@ use crate::store::memory::MemoryStore;
 pub struct CheckReport {
     /// Entries of the log, all whole and all accepted again.
     pub entries: u64,
+    /// Files of the log.
+    pub segments: usize,
     /// Whether the log gives the objects that the ledger holds.
     pub objects_agree: bool,
     /// Whether the state is what the log adds up to.
@@ -35,6 +37,7 @@ impl Ledger {
         let entries = 1 + again.replay(from, rng)?;
         Ok(CheckReport {
             entries,
+            segments: self.log().segments(),
             objects_agree: again.objects_digest() == self.objects_digest(),
             state_agrees: again.state_digest(day)? == self.state_digest(day)?,
         })

@@ -6,17 +6,23 @@
 
 mod world;
 
-use flowlore_common::block::PayloadKind;
+use std::collections::BTreeSet;
+
+use flowlore_common::block::{Feed, PayloadKind, UnverifiedBlock};
 use flowlore_common::env::SeededRng;
+use flowlore_common::ids::{OrgId, Token};
 use flowlore_common::label::{Purpose, Source, Verdict};
 use flowlore_common::roster::{Change, Document};
 use flowlore_common::time::Hour;
 use flowlore_ledger::admit::Refused;
 use flowlore_ledger::fold::Refresh;
-use flowlore_ledger::ledger::{Accepted, Ledger};
+use flowlore_ledger::ledger::{Accepted, Engine, Ledger};
 use flowlore_ledger::seal::{Author, OwnLabel};
-use flowlore_ledger::store::row::ForkProof;
+use flowlore_ledger::store::memory::MemoryStore;
+use flowlore_ledger::store::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, TokenRow};
+use flowlore_ledger::store::{Changes, Store, StoreError};
 use flowlore_veil::token::token_of;
+use rand_core::RngCore as _;
 use world::{At, NOW, World, after, assessment, first, question, sighting, today};
 
 const NAME: &str = "evil.example";
@@ -27,6 +33,14 @@ enum Object {
     Block(Vec<u8>),
     Roster(Box<Document>),
     Fork(Box<ForkProof>),
+}
+
+impl Object {
+    fn is_refresh(&self) -> bool {
+        let Self::Block(bytes) = self else { return false };
+        let header = UnverifiedBlock::header_of(bytes);
+        header.is_some_and(|header| header.kind == PayloadKind::REFRESH)
+    }
 }
 
 /// Records by token, as a peer would look them up.
@@ -90,7 +104,10 @@ fn seal(
 
 /// Delivers in this order, asking for records as sync does, until nothing more can enter.
 fn deliver(world: &World, order: &[&Object], records: &Records) -> Ledger {
-    let mut ledger = world.ledger();
+    deliver_to(world.ledger(), world, order, records)
+}
+
+fn deliver_to(mut ledger: Ledger, world: &World, order: &[&Object], records: &Records) -> Ledger {
     let mut rng = world.rng.clone();
     let mut waiting: Vec<&Object> = order.to_vec();
     loop {
@@ -121,6 +138,180 @@ fn outcome(ledger: &Ledger) -> (String, String, String) {
     let hex = |bytes: [u8; 32]| hex::encode(bytes);
     let state = ledger.state_digest(today()).unwrap();
     (hex(ledger.objects_digest()), hex(state), serde_json::to_string(&answer).unwrap())
+}
+
+/// Seven blocks of three orgs: a replacement, a retraction, a refresh, a void item.
+fn seven_blocks(world: &mut World) -> (Vec<Object>, Records) {
+    let mut ledger = world.ledger();
+    let rng = &mut SeededRng::new("seal", 1);
+    let flagged = |world: &mut World, org, confidence| {
+        let body = assessment(Verdict::Malicious, Source::Person, confidence);
+        world.label(org, NAME, Purpose::Flagged, &body)
+    };
+    let (a, b) = (world::org(0, 1), world::org(1, 2));
+    let mut records = Vec::new();
+    for (author, org, confidence) in [(&a, 0, 50), (&a, 0, 90), (&b, 1, 40), (&b, 1, 70)] {
+        let label = flagged(world, org, confidence);
+        records.push(label.record.clone());
+        seal(&mut ledger, author.author(), Purpose::Flagged, label, rng);
+    }
+    let taken_back = world.retraction(0, NAME, Purpose::Flagged);
+    seal(&mut ledger, a.author(), Purpose::Flagged, taken_back, rng);
+    let refresh = Refresh { incarnation: 0, height: 1, index: 0 }.encode();
+    let later = Hour(NOW.0 + 1);
+    ledger.seal_items(b.author(), PayloadKind::REFRESH, &[&refresh], later, rng).unwrap();
+    let stolen = flagged(world, 1, 99);
+    let block =
+        world.block(2, At { kind: PayloadKind::LABELS, purpose: 1, ..first() }, &[&stolen.item]);
+    let mut objects = vec![Object::Block(block.bytes().to_vec())];
+    for head in ledger.heads().collect::<Vec<_>>() {
+        objects.extend(world::blocks(&ledger, head.feed, 0).into_iter().map(Object::Block));
+    }
+    (objects, records)
+}
+
+#[test]
+fn seven_blocks_of_three_orgs_in_all_5040_orders() {
+    let mut world = World::new(&[1, 2, 3]);
+    let (objects, records) = seven_blocks(&mut world);
+    let mut order: Vec<&Object> = objects.iter().collect();
+    assert_eq!(order.len(), 7);
+    let expected = outcome(&deliver(&world, &order, &records));
+    let answer: serde_json::Value = serde_json::from_str(&expected.2).unwrap();
+    assert_eq!(answer["host"]["tally"]["malicious"]["orgs"], 1, "B's; A took its own back");
+    let mut seen = 0;
+    permutations(&mut order, 7, &mut |order| {
+        assert_eq!(outcome(&deliver(&world, order, &records)), expected);
+        seen += 1;
+    });
+    assert_eq!(seen, 5_040);
+}
+
+/// Twelve blocks of four orgs and a roster document without which some can't be judged: the seven,
+/// and under the document a knock, a contact, a replacement in a new incarnation, a vouch, an unknown kind.
+fn twelve_blocks(world: &mut World) -> (Vec<Object>, Records) {
+    let (mut objects, mut records) = seven_blocks(world);
+    let mut ledger = world.ledger();
+    let rng = &mut SeededRng::new("seal", 2);
+    let change = Change::Endpoints(world.member(3), vec!["d.example:7071".to_owned()]);
+    let document = world.document(&ledger, vec![change], NOW);
+    ledger.apply_roster(&document, NOW, rng).unwrap();
+    let d = world::org(3, 4);
+    let anew = Author { incarnation: 1, ..d.author() };
+    let benign = assessment(Verdict::Benign, Source::Person, 60);
+    for (author, purpose, body) in [
+        (d.author(), Purpose::Knocked, &sighting()),
+        (d.author(), Purpose::Contacted, &sighting()),
+        (anew, Purpose::Contacted, &sighting()),
+        (anew, Purpose::Vouched, &benign),
+    ] {
+        let label = world.label(3, NAME, purpose, body);
+        records.push(label.record.clone());
+        seal(&mut ledger, author, purpose, label, rng);
+    }
+    ledger.seal_items(anew, PayloadKind(77), &[b"new"], NOW, rng).unwrap();
+    for head in ledger.heads().collect::<Vec<_>>() {
+        objects.extend(world::blocks(&ledger, head.feed, 0).into_iter().map(Object::Block));
+    }
+    assert_eq!(objects.len(), 12);
+    objects.push(Object::Roster(Box::new(document)));
+    (objects, records)
+}
+
+#[test]
+fn twelve_blocks_of_four_orgs_in_500_orders_on_both_engines() {
+    let mut world = World::new(&[1, 2, 3, 4]);
+    let (objects, records) = twelve_blocks(&mut world);
+    let all: Vec<&Object> = objects.iter().collect();
+    let expected = outcome(&deliver(&world, &all, &records));
+    let seed = 12;
+    println!("seed {seed}");
+    let mut rng = SeededRng::new("orders", seed);
+    for round in 0..500 {
+        let mut order = all.clone();
+        shuffle(&mut order, &mut rng);
+        let memory = deliver(&world, &order, &records);
+        assert_eq!(outcome(&memory), expected, "seed {seed}, round {round}, in memory");
+        let dir = tempfile::tempdir().unwrap();
+        let sled = Ledger::create(dir.path(), Engine::Sled, &world.first).unwrap();
+        let sled = deliver_to(sled, &world, &order, &records);
+        assert_eq!(outcome(&sled), expected, "seed {seed}, round {round}, on sled");
+    }
+}
+
+/// A state that never tells the fold what an org said before: what came last stands, as in a naive
+/// store. The check above must notice.
+#[test]
+fn the_check_notices_a_fold_by_arrival() {
+    let mut world = World::new(&[1, 2, 3, 4]);
+    let (objects, records) = twelve_blocks(&mut world);
+    // A refresh needs what was said before and would fail instead of being wrong.
+    let all: Vec<&Object> = objects.iter().filter(|object| !object.is_refresh()).collect();
+    let naive = |order: &[&Object]| {
+        let ledger = Ledger::in_memory_on(&world.first, Box::new(Naive::default())).unwrap();
+        outcome(&deliver_to(ledger, &world, order, &records))
+    };
+    let seed = 13;
+    println!("seed {seed}");
+    let mut rng = SeededRng::new("orders", seed);
+    let (mut states, mut objects) = (BTreeSet::new(), BTreeSet::new());
+    for _ in 0..50 {
+        let mut order = all.clone();
+        shuffle(&mut order, &mut rng);
+        let (objects_digest, state, _) = naive(&order);
+        states.insert(state);
+        objects.insert(objects_digest);
+    }
+    assert_eq!(objects.len(), 1, "equal objects");
+    assert!(states.len() > 1, "and the state that order decided");
+}
+
+#[derive(Default)]
+struct Naive(MemoryStore);
+
+impl Store for Naive {
+    fn label(&self, _: &Token, _: &OrgId) -> Result<Option<LabelRow>, StoreError> {
+        Ok(None)
+    }
+    fn folded(&self) -> Result<LogEnd, StoreError> {
+        self.0.folded()
+    }
+    fn documents(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.0.documents()
+    }
+    fn rivals(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.0.rivals()
+    }
+    fn feeds(&self) -> Result<Vec<(Feed, FeedRow)>, StoreError> {
+        self.0.feeds()
+    }
+    fn forks(&self) -> Result<Vec<(Feed, ForkProof)>, StoreError> {
+        self.0.forks()
+    }
+    fn block(&self, feed: &Feed, height: u64) -> Result<Option<BlockRow>, StoreError> {
+        self.0.block(feed, height)
+    }
+    fn token(&self, token: &Token) -> Result<Option<TokenRow>, StoreError> {
+        self.0.token(token)
+    }
+    fn labels(&self, token: &Token) -> Result<Vec<(OrgId, LabelRow)>, StoreError> {
+        self.0.labels(token)
+    }
+    fn each_label(&self, see: &mut dyn FnMut(&Token, &OrgId, &LabelRow)) -> Result<(), StoreError> {
+        self.0.each_label(see)
+    }
+    fn apply(&self, changes: &Changes) -> Result<(), StoreError> {
+        self.0.apply(changes)
+    }
+    fn flush(&self) -> Result<(), StoreError> {
+        self.0.flush()
+    }
+}
+
+fn shuffle<T>(items: &mut [T], rng: &mut SeededRng) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, rng.next_u32() as usize % (last + 1));
+    }
 }
 
 /// Heap's algorithm: calls `see` with every order.

@@ -9,12 +9,15 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flowlore_common::label::{Purpose, Source, Verdict};
 use flowlore_common::roster::Change;
 use flowlore_common::time::Hour;
-use flowlore_ledger::ledger::{Engine, Ledger, OpenError, OpenReport};
-use flowlore_ledger::store::segment::LogError;
+use flowlore_ledger::ledger::{Engine, Imported, Ledger, OpenError, OpenReport};
+use flowlore_ledger::store::disk::RealDisk;
+use flowlore_ledger::store::segment::{Log, LogError};
+use flowlore_ledger::store::transfer::{self, Exported, TransferError};
 use world::{NOW, World, assessment, question, sighting, today};
 
 struct Folder {
@@ -235,6 +238,57 @@ fn the_log_goes_on_in_a_new_file() {
     std::fs::remove_dir_all(dir.path().join("state")).unwrap();
     let (ledger, report) = Ledger::open(dir.path(), Engine::Sled, &mut world.rng).unwrap();
     assert_eq!((ledger.objects_digest(), report.replayed), (digest, 260));
+}
+
+#[test]
+fn a_growing_log_is_copied_and_the_copy_is_a_ledger() {
+    let (mut folder, digest) = Folder::new();
+    let (ledger, _) = folder.open().unwrap();
+    // Bytes of an entry that is being written.
+    let whole = std::fs::read(folder.segment()).unwrap();
+    let mut log = OpenOptions::new().append(true).open(folder.segment()).unwrap();
+    log.write_all(&whole[..50]).unwrap();
+    let target = tempfile::tempdir().unwrap();
+    let from = Log::open_to_read(&folder.path("log")).unwrap();
+    let (mut to, _) = Log::open(&target.path().join("log"), Arc::new(RealDisk)).unwrap();
+    let copied = transfer::copy(&from, &mut to).unwrap();
+    assert_eq!((copied.entries, copied.left_bytes), (5, 50));
+    drop((to, ledger));
+    assert_eq!(std::fs::read(target.path().join("log/00000000.log")).unwrap(), whole);
+    let rng = &mut folder.world.rng;
+    let (copy, _) = Ledger::open(target.path(), Engine::Sled, rng).unwrap();
+    assert_eq!(copy.objects_digest(), digest);
+}
+
+#[test]
+fn an_export_is_imported_once_and_any_change_of_it_is_found() {
+    let (mut folder, digest) = Folder::new();
+    let mut file = Vec::new();
+    let log = Log::open_to_read(&folder.path("log")).unwrap();
+    let copied = transfer::export(&log, &mut file).unwrap();
+    let mut ledger = folder.world.ledger();
+    let mut all = |ledger: &mut Ledger, file: &[u8]| {
+        let mut exported = Exported::open(file)?;
+        let mut seen = Vec::new();
+        while let Some((kind, content)) = exported.entry()? {
+            seen.push(ledger.import(kind, &content, NOW, &mut folder.world.rng).unwrap());
+        }
+        Ok::<_, TransferError>(seen)
+    };
+    let seen = all(&mut ledger, &file).unwrap();
+    assert_eq!(seen.len() as u64, copied.entries);
+    assert_eq!(seen[0], Imported::Known, "the first document is the federation");
+    assert!(seen[1..].iter().all(|entry| *entry == Imported::New), "{seen:?}");
+    assert_eq!(ledger.objects_digest(), digest);
+    let again = all(&mut ledger, &file).unwrap();
+    assert!(again.iter().all(|entry| *entry == Imported::Known), "{again:?}");
+    for offset in (0..file.len()).step_by(61) {
+        let mut changed = file.clone();
+        changed[offset] ^= 1;
+        assert!(all(&mut ledger, &changed).is_err(), "byte {offset}");
+    }
+    assert!(all(&mut ledger, &file[..file.len() - 1]).is_err(), "cut off");
+    assert_eq!(ledger.objects_digest(), digest);
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -6,6 +6,7 @@ mod federation;
 pub mod init;
 mod publish;
 mod run;
+mod store;
 mod vectors;
 
 use std::io::IsTerminal as _;
@@ -41,6 +42,8 @@ enum Command {
     Analyze(analyze::AnalyzeArgs),
     /// Show what would leave the node of some logs.
     Publish(publish::Args),
+    /// Check the ledger, carry it elsewhere, bring it back.
+    Store(store::Args),
     /// Print the byte vectors of proto/PROTOCOL.md's signed formats.
     Vectors,
     /// Write deterministic sample logs with an answer key.
@@ -56,6 +59,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Credential(args) => credential::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Publish(args) => publish::run(&args),
+        Command::Store(args) => store::run(&args),
         Command::Vectors => vectors::run(),
         Command::Analyze(args) => print_analysis(args),
         Command::Synth(args) => print_synth(&args),

@@ -13,7 +13,7 @@ use flowlore_ledger::sync::message::Message;
 use flowlore_ledger::sync::{Broken, Effect, Event, PeerId, Sync};
 use flowlore_proto::v1;
 use tokio::sync::{Notify, mpsc};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::frame;
 use crate::board::Board;
@@ -88,6 +88,9 @@ impl Hub {
                 for block in blocks.iter().filter(|block| !block.voids.is_empty()) {
                     let (org, height) = (block.feed.org.short(), block.height);
                     tracing::warn!(org, height, voids = ?block.voids, "a block has void items");
+                    for (void, count) in &block.voids {
+                        board.void(block.feed.org, void.metric(), (*count).into());
+                    }
                 }
                 tracing::debug!(blocks = blocks.len(), "blocks accepted");
             }
@@ -116,6 +119,7 @@ impl Hub {
         let status = match broken {
             Broken::Storage(_) => Status::internal("this node's storage failed"),
             Broken::Full => Status::resource_exhausted(reason),
+            Broken::Object(refused) => Status::new(Code::from(refused.code() as i32), reason),
             _ => Status::invalid_argument(reason),
         };
         // When the queue is full, the stream ends without the reason.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use flowlore_common::env::{Clock as _, SystemClock};
+use flowlore_common::env::{Clock as _, SystemClock, SystemRng};
 use flowlore_common::ids::OrgId;
 use flowlore_common::invite::{Invite, JoinRequest};
 use flowlore_common::roster::Document;
 use flowlore_common::suffixes::Suffixes;
-use flowlore_ledger::roster::Chain;
+use flowlore_ledger::ledger::Ledger;
 use flowlore_proto::v1;
 use flowlore_proto::v1::peer_service_client::PeerServiceClient;
 use tokio_stream::StreamExt as _;
@@ -99,7 +99,9 @@ pub async fn join(folder: &Folder, config: &Config) -> Result<()> {
 async fn whole_roster(client: &mut PeerServiceClient<Channel>) -> Result<Vec<Document>> {
     let mut documents = vec![];
     loop {
-        let from_version = u32::try_from(documents.len())?;
+        // Of a version that governors contest several come, all in one page.
+        let newest = documents.last().map(|document: &Document| document.statement.version);
+        let from_version = newest.map_or(0, |version| version.saturating_add(1));
         let page = client.roster(v1::RosterRequest { from_version }).await?;
         let mut page = page.into_inner();
         let before = documents.len();
@@ -121,15 +123,15 @@ fn is_final(code: Code) -> bool {
 /// The inviter proves nothing by its word: the chain must be the federation of the invitation, and name us.
 fn check(documents: &[Document], invite: &Invite, us: &OrgId) -> Result<()> {
     let (first, rest) = documents.split_first().context("the inviter sent no roster")?;
-    let mut chain = Chain::found(first)?;
+    let mut ledger = Ledger::in_memory(first)?;
     ensure!(
-        chain.federation() == invite.federation,
+        ledger.roster().federation() == invite.federation,
         "the inviter sent another federation's roster"
     );
     for document in rest {
-        chain.apply(document)?;
+        ledger.apply_roster(document, document.statement.issued, &mut SystemRng)?;
     }
-    let member = chain.newest().member(us).is_some_and(|member| member.active);
+    let member = ledger.roster().member(us).is_some_and(|member| member.active);
     ensure!(member, "the roster that the inviter sent does not name us");
     Ok(())
 }

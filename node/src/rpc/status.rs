@@ -56,10 +56,13 @@ fn alarms(node: &Node) -> Vec<String> {
     let ledger = node.store.read();
     let mut alarms: Vec<String> = ledger
         .roster_forks()
-        .iter()
-        .map(|document| {
-            let version = document.statement.version;
-            format!("ROSTER FORK: governors signed two documents of version {version}; ask them which holds")
+        .map(|version| {
+            let waits = if ledger.contested() == Some(version) {
+                ", and what names one waits until a governor signs the other as well"
+            } else {
+                "; settled"
+            };
+            format!("ROSTER FORK: governors signed two documents of version {version}{waits}")
         })
         .collect();
     drop(ledger);

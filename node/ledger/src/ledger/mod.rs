@@ -5,6 +5,7 @@
 mod cut;
 mod document;
 mod enter;
+mod import;
 mod open;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use flowlore_common::time::{Day, Hour};
 use rand_core::CryptoRngCore;
 
 pub use enter::{Accepted, Admission};
+pub use import::Imported;
 pub use open::{Engine, OpenError, OpenReport};
 
 use crate::admit::{Court, Refused};

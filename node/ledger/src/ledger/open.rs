@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flowlore_common::roster::Document;
 use flowlore_common::time::Hour;
@@ -14,10 +15,11 @@ use super::Ledger;
 use super::enter::{Replayed, parse_admission};
 use crate::limits::STATE_SET_ASIDE_MAX;
 use crate::roster::{Chain, RosterError};
+use crate::store::disk::{Disk, RealDisk};
 use crate::store::memory::MemoryStore;
 use crate::store::row::{ForkProof, LogEnd};
 use crate::store::segment::{EntryKind, Log, LogError};
-use crate::store::sled as disk;
+use crate::store::sled::SledStore;
 use crate::store::{Changes, Store, StoreError};
 
 /// Where the state is kept. The log is on disk with both.
@@ -45,7 +47,7 @@ pub struct OpenReport {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it.
-    #[error("{0} is in use by another process")]
+    #[error("{0} is in use by another process: stop that first")]
     Locked(PathBuf),
     /// There is a ledger already, or none.
     #[error("{path}: {what}")]
@@ -91,7 +93,7 @@ impl Ledger {
     /// See [`OpenError`]; `Folder` when there is one already.
     pub fn create(folder: &Path, engine: Engine, first: &Document) -> Result<Self, OpenError> {
         let lock = lock(folder)?;
-        let (mut log, _) = Log::open(&folder.join("log"))?;
+        let (mut log, _) = Log::open(&folder.join("log"), Arc::new(RealDisk))?;
         if log.entry(LogEnd::default())?.is_some() {
             let what = "there is a ledger here already";
             return Err(OpenError::Folder { path: folder.to_owned(), what });
@@ -107,10 +109,18 @@ impl Ledger {
     /// # Errors
     /// `Roster`: document 0 does not hold.
     pub fn in_memory(first: &Document) -> Result<Self, OpenError> {
+        Self::in_memory_on(first, Box::new(MemoryStore::default()))
+    }
+
+    /// A log that ends with the process, over a state of the caller's.
+    ///
+    /// # Errors
+    /// `Roster`: document 0 does not hold. `Store`.
+    pub fn in_memory_on(first: &Document, store: Box<dyn Store>) -> Result<Self, OpenError> {
         let mut log = Log::in_memory();
         let chain = Chain::found(first)?;
         log.append(EntryKind::Roster, &first.encode(), true)?;
-        Self::founded(log, Box::new(MemoryStore::default()), chain, first, None)
+        Self::founded(log, store, chain, first, None)
     }
 
     /// Opens a folder's ledger. A state that is missing, broken, of another layout or ahead of the
@@ -123,8 +133,22 @@ impl Ledger {
         engine: Engine,
         rng: &mut dyn CryptoRngCore,
     ) -> Result<(Self, OpenReport), OpenError> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        Self::open_on(folder, engine, &disk, rng)
+    }
+
+    /// Likewise, on a disk of the caller's.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_on(
+        folder: &Path,
+        engine: Engine,
+        disk: &Arc<dyn Disk>,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<(Self, OpenReport), OpenError> {
         let lock = lock(folder)?;
-        let (log, torn_bytes) = Log::open(&folder.join("log"))?;
+        let (log, torn_bytes) = Log::open(&folder.join("log"), disk.clone())?;
         let mut report = OpenReport { torn_bytes, ..OpenReport::default() };
         let usable = match engine {
             Engine::Memory => Err(None),
@@ -145,6 +169,7 @@ impl Ledger {
             }
         };
         ledger._lock = Some(lock);
+        ledger.store = disk.state(ledger.store);
         report.replayed = ledger.replay(from, rng)?;
         Ok((ledger, report))
     }
@@ -261,7 +286,7 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
 fn open_store(folder: &Path, engine: Engine) -> Result<Box<dyn Store>, StoreError> {
     Ok(match engine {
         Engine::Memory => Box::new(MemoryStore::default()),
-        Engine::Sled => Box::new(disk::SledStore::open(&folder.join("state"))?),
+        Engine::Sled => Box::new(SledStore::open(&folder.join("state"))?),
     })
 }
 

@@ -4,15 +4,19 @@
 //! |---|---|
 //! | [`row`] | what is kept of blocks, tokens, labels and feeds |
 //! | [`segment`] | the log: append-only files, every entry with its hash |
+//! | [`disk`] | how writes reach the disk |
+//! | [`transfer`] | logs copied, and as one file |
 //! | [`keys`] | every key and value byte of the state |
 //! | [`memory`] | the state in memory: tests and simulations |
 //! | [`sled`] | the state on disk |
 
+pub mod disk;
 pub mod keys;
 pub mod memory;
 pub mod row;
 pub mod segment;
 pub mod sled;
+pub mod transfer;
 
 use flowlore_common::block::Feed;
 use flowlore_common::ids::{OrgId, RosterHash, Token};

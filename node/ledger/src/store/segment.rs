@@ -5,10 +5,12 @@
 //! entry was never acknowledged; it is moved into a file of its own and said.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::disk::{Disk, RealDisk};
 use super::row::{LogEnd, Place};
 use crate::limits::{ENTRY_BYTES_MAX, SEGMENT_BYTES_MAX};
 
@@ -59,6 +61,7 @@ const HASH_BYTES: usize = 32;
 #[derive(Debug)]
 pub struct Log {
     folder: Option<PathBuf>,
+    disk: Arc<dyn Disk>,
     segments: Vec<Segment>,
     /// Set when a write failed: see [`LogError::Failed`].
     failed: bool,
@@ -90,10 +93,10 @@ impl Segment {
         }
     }
 
-    fn append(&mut self, entry: &[u8]) -> io::Result<()> {
+    fn append(&mut self, disk: &dyn Disk, entry: &[u8]) -> io::Result<()> {
         match self {
             Self::File { file, length } => {
-                file.write_all(entry)?;
+                disk.append(file, entry)?;
                 *length += entry.len() as u64;
             }
             Self::Memory(bytes) => bytes.extend_from_slice(entry),
@@ -106,7 +109,8 @@ impl Log {
     /// A log that ends with the process.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { folder: None, segments: vec![Segment::Memory(Vec::new())], failed: false }
+        let segments = vec![Segment::Memory(Vec::new())];
+        Self { folder: None, disk: Arc::new(RealDisk), segments, failed: false }
     }
 
     /// Opens or creates a folder's log. Says how many bytes after the last whole entry were moved
@@ -114,7 +118,7 @@ impl Log {
     ///
     /// # Errors
     /// `Io`.
-    pub fn open(folder: &Path) -> Result<(Self, u64), LogError> {
+    pub fn open(folder: &Path, disk: Arc<dyn Disk>) -> Result<(Self, u64), LogError> {
         std::fs::create_dir_all(folder).map_err(at(folder))?;
         let mut segments = Vec::new();
         loop {
@@ -124,9 +128,34 @@ impl Log {
             }
             segments.push(open_segment(&path)?);
         }
-        let mut log = Self { folder: Some(folder.to_owned()), segments, failed: false };
+        let mut log = Self { folder: Some(folder.to_owned()), disk, segments, failed: false };
         let dropped = log.move_torn_tail_aside()?;
         Ok((log, dropped))
+    }
+
+    /// A folder's log as it is now, for reading: also while another process appends to it.
+    ///
+    /// # Errors
+    /// `Io`: also when there is none.
+    pub fn open_to_read(folder: &Path) -> Result<Self, LogError> {
+        let mut segments = Vec::new();
+        loop {
+            let path = segment_path(folder, segments.len());
+            if !segments.is_empty() && !path.exists() {
+                break;
+            }
+            let file = File::open(&path).map_err(at(&path))?;
+            let length = file.metadata().map_err(at(&path))?.len();
+            segments.push(Segment::File { file, length });
+        }
+        let disk = Arc::new(RealDisk);
+        Ok(Self { folder: Some(folder.to_owned()), disk, segments, failed: true })
+    }
+
+    /// Files of the log.
+    #[must_use]
+    pub fn segments(&self) -> usize {
+        self.segments.len()
     }
 
     /// Where the next entry will begin.
@@ -154,19 +183,15 @@ impl Log {
             return Err(LogError::Failed);
         }
         self.failed = true;
-        let mut entry = Vec::with_capacity(HEAD_BYTES + content.len() + HASH_BYTES);
+        let entry = encode_entry(kind, content);
         let length = u32::try_from(content.len()).unwrap_or(u32::MAX);
-        entry.extend_from_slice(&length.to_be_bytes());
-        entry.push(kind as u8);
-        entry.extend_from_slice(content);
-        entry.extend_from_slice(blake3::hash(&entry).as_bytes());
         if self.end().offset + entry.len() as u64 > SEGMENT_BYTES_MAX {
             self.begin_segment()?;
         }
         let end = self.end();
         let path = self.path(end.segment);
         let last = self.segments.len() - 1;
-        self.segments[last].append(&entry).map_err(at(&path))?;
+        self.segments[last].append(self.disk.as_ref(), &entry).map_err(at(&path))?;
         if durable {
             self.sync_last()?;
         }
@@ -232,12 +257,12 @@ impl Log {
         });
         let segments = segments.collect::<Result<_, _>>()?;
         // A reader must never append: both would write at one end.
-        Ok(Self { folder: self.folder.clone(), segments, failed: true })
+        Ok(Self { folder: self.folder.clone(), disk: self.disk.clone(), segments, failed: true })
     }
 
     fn sync_last(&self) -> Result<(), LogError> {
         if let Some(Segment::File { file, .. }) = self.segments.last() {
-            file.sync_data().map_err(at(&self.path(self.end().segment)))?;
+            self.disk.sync(file).map_err(at(&self.path(self.end().segment)))?;
         }
         Ok(())
     }
@@ -291,6 +316,41 @@ pub struct Entry {
     pub content: Vec<u8>,
     /// Where the next begins.
     pub next: LogEnd,
+}
+
+/// `length u32 || kind u8 || content || BLAKE3 32`.
+pub(super) fn encode_entry(kind: EntryKind, content: &[u8]) -> Vec<u8> {
+    let mut entry = Vec::with_capacity(HEAD_BYTES + content.len() + HASH_BYTES);
+    let length = u32::try_from(content.len()).unwrap_or(u32::MAX);
+    entry.extend_from_slice(&length.to_be_bytes());
+    entry.push(kind as u8);
+    entry.extend_from_slice(content);
+    entry.extend_from_slice(blake3::hash(&entry).as_bytes());
+    entry
+}
+
+/// The next entry of a stream; `None` where it ends before one. Damage is `InvalidData`.
+pub(super) fn stream_entry(reader: &mut impl Read) -> io::Result<Option<(EntryKind, Vec<u8>)>> {
+    let mut head = [0; HEAD_BYTES];
+    if reader.read(&mut head[..1])? == 0 {
+        return Ok(None);
+    }
+    reader.read_exact(&mut head[1..])?;
+    let length = usize::try_from(u32::from_be_bytes([head[0], head[1], head[2], head[3]]));
+    let kind = EntryKind::ALL.into_iter().find(|kind| *kind as u8 == head[4]);
+    let (Some(kind), Ok(length @ ..=ENTRY_BYTES_MAX)) = (kind, length) else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
+    let mut content = vec![0; length];
+    reader.read_exact(&mut content)?;
+    let mut hash = [0; HASH_BYTES];
+    reader.read_exact(&mut hash)?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&head).update(&content);
+    if *hasher.finalize().as_bytes() != hash {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(Some((kind, content)))
 }
 
 /// `None`: no whole entry with a right hash begins there.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flowlore_common::block::Feed;
 use flowlore_common::canon::{Malformed, Reader};
-use flowlore_common::ids::{OrgId, RosterHash, Token};
+use flowlore_common::ids::{OrgId, Token};
 
 use super::keys::{self, Row, Table, block_key, feed_key, key, parse_feed};
 use super::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, TokenRow};
@@ -96,7 +96,7 @@ impl Store for SledStore {
     fn rivals(&self) -> Result<Vec<Vec<u8>>, StoreError> {
         self.scan(&[Table::Rival as u8], "rival roster document", |key, value| {
             key.u32()?;
-            RosterHash(key.array()?);
+            key.array::<32>()?;
             Ok(value.to_vec())
         })
     }

@@ -8,7 +8,8 @@
     reason = "a module of every test, each of which uses its part"
 )]
 
-use flowlore_common::block::{Draft, Feed, PayloadKind, SignedBlock};
+pub use flowlore_common::block::Feed;
+use flowlore_common::block::{Draft, PayloadKind, SignedBlock};
 use flowlore_common::destination::{Host, Input};
 use flowlore_common::env::SeededRng;
 use flowlore_common::ids::{BlockId, OrgId, ShareGroup};
