@@ -2,11 +2,12 @@
 #![no_main]
 
 use flowlore_common::roster::Document;
-use flowlore_fuzz::world::{NOW, World};
+use flowlore_fuzz::WORLD;
+use flowlore_fuzz::world::NOW;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let world = World::new(&[1, 2]);
+    let world = &*WORLD;
     let mut ledger = world.ledger();
     let mut rng = world.rng.clone();
     // The statement of ours, its end replaced: bytes that get past the tag.

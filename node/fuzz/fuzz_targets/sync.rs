@@ -4,6 +4,7 @@
 use flowlore_common::block::Feed;
 use flowlore_common::ids::{BlockId, FederationId, OrgId, Token};
 use flowlore_common::time::Micros;
+use flowlore_fuzz::WORLD;
 use flowlore_fuzz::world::{NOW, World, first};
 use flowlore_ledger::ledger::{Head, Want};
 use flowlore_ledger::store::row::ForkProof;
@@ -15,10 +16,10 @@ use libfuzzer_sys::fuzz_target;
 const MESSAGES_MAX: usize = 24;
 
 fuzz_target!(|data: &[u8]| {
-    let mut world = World::new(&[1, 2]);
+    let world = &*WORLD;
     let mut ledger = world.ledger();
     let block = world.block(1, first(), &[b"x"]);
-    let mut bytes = Bytes { left: data, world: &world, block: block.bytes().to_vec() };
+    let mut bytes = Bytes { left: data, world, block: block.bytes().to_vec() };
     let mut rng = world.rng.clone();
     let mut sync = Sync::new();
     let mut now = Micros(i64::from(NOW.0) * 3_600_000_000);
@@ -34,7 +35,6 @@ fuzz_target!(|data: &[u8]| {
         sync.step(&mut ledger, now, &mut rng, Event::Tick);
     }
     assert!(ledger.heads().all(|head| head.feed == block.header().feed && head.next <= 1));
-    world.rng = rng;
 });
 
 /// Messages out of bytes; where ids are wanted, mostly ones that exist.

@@ -19,11 +19,24 @@
 pub mod world;
 
 use std::fmt::Debug;
+use std::sync::LazyLock;
 
 use flowlore_analyzer::record::{
     CaptureLoss, Conn, Dhcp, Dns, File, Http, Notice, Sink, Tls, X509,
 };
 use flowlore_analyzer::source::{Cutter, FileTally, Reader};
+use flowlore_common::label::Purpose;
+use flowlore_ledger::seal::OwnLabel;
+
+/// A federation of two, made once: its keys take longer than most inputs.
+pub static WORLD: LazyLock<world::World> = LazyLock::new(|| world::World::new(&[1, 2]));
+
+/// A good label of org 1 for each purpose.
+pub static LABELS: LazyLock<Vec<OwnLabel>> = LazyLock::new(|| {
+    let mut world = world::World::new(&[1, 2]);
+    let purposes = Purpose::ALL.iter();
+    purposes.map(|purpose| world.label(1, "evil.example", *purpose, &world::sighting())).collect()
+});
 
 /// Log types with the columns that matter.
 pub const LOGS: [(&str, &str); 12] = [

@@ -19,7 +19,7 @@ use crate::store::disk::{Disk, RealDisk};
 use crate::store::memory::MemoryStore;
 use crate::store::row::{ForkProof, LogEnd};
 use crate::store::segment::{EntryKind, Log, LogError};
-use crate::store::sled::SledStore;
+use crate::store::sled as engine;
 use crate::store::{Changes, Store, StoreError};
 
 /// Where the state is kept. The log is on disk with both.
@@ -286,7 +286,7 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
 fn open_store(folder: &Path, engine: Engine) -> Result<Box<dyn Store>, StoreError> {
     Ok(match engine {
         Engine::Memory => Box::new(MemoryStore::default()),
-        Engine::Sled => Box::new(SledStore::open(&folder.join("state"))?),
+        Engine::Sled => Box::new(engine::SledStore::open(&folder.join("state"))?),
     })
 }
 
