@@ -1,7 +1,7 @@
 //! How many labels a second a member can take: checks alone on one core, sled alone with the same
 //! rows, and both together from block bytes to a durable log and state.
 //!
-//! `cargo bench -p flowlore-ledger [-- LABELS]`; blocks of 256 labels, every token new. Estimate
+//! `cargo bench -p flowlore-ledger [-- LABELS [PURPOSE]]`; blocks of 256 labels, every token new. Estimate
 //! before measuring: a signature 59 us a block and 25 us a label for its proof and record make about
 //! 38,000 labels a second and core; two rows a label at 49,000 rows a second make 24,500; one after
 //! the other 15,000.
@@ -11,10 +11,8 @@ mod world;
 
 use std::time::{Duration, Instant};
 
-use flowlore_common::block::UnverifiedBlock;
-use flowlore_common::ids::Token;
+use flowlore_common::block::{PayloadKind, UnverifiedBlock};
 use flowlore_common::label::{Purpose, Source, Verdict};
-use flowlore_common::time::Hour;
 use flowlore_ledger::ledger::{Engine, Ledger};
 use flowlore_ledger::store::row::{LabelPlace, LabelRow, LogEnd, Place, TokenRow, Weeks};
 use flowlore_ledger::store::sled::SledStore;
@@ -22,7 +20,7 @@ use flowlore_ledger::store::{Changes, Store as _};
 use flowlore_veil::label::Label;
 use flowlore_veil::proof::{Claim, verify_proofs};
 use flowlore_veil::token::{TokenRecord, token_of};
-use world::{NOW, World, assessment, sighting};
+use world::{At, NOW, World, after, assessment, first, sighting};
 
 /// Labels without an argument: enough for seconds of work.
 const LABELS: usize = 20_480;
@@ -33,18 +31,22 @@ type Made = Vec<(Vec<u8>, Vec<Vec<u8>>)>;
 fn main() {
     let labels = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(LABELS);
     println!("{labels} labels of distinct tokens in blocks of {BLOCK}");
-    for purpose in [Purpose::Contacted, Purpose::Flagged] {
+    let asked = |purpose: &Purpose| std::env::args().any(|argument| argument == purpose.name());
+    let measured = [Purpose::Contacted, Purpose::Flagged];
+    let all = !measured.iter().any(asked);
+    for purpose in measured.into_iter().filter(|purpose| all || asked(purpose)) {
         let mut world = World::with_policy(&[1, 2], |policy| {
             policy.blocks_per_hour = u16::MAX;
             policy.blocks_per_day = u16::MAX;
         });
         let made = make(&mut world, purpose, labels);
         let bytes: usize = made.iter().map(|(block, _)| block.len()).sum();
-        println!("\n{purpose}: {} B a label in its block", bytes / labels);
+        let (now, _) = memory();
+        println!("\n{purpose}: {} B a label in its block; blocks made: {now} MiB", bytes / labels);
         report("checks alone, one core", labels, checks(&mut world, purpose, &made));
         report("sled alone, two rows a label", labels, sled_alone(&made));
-        report("admitted in memory", labels, admitted(&mut world, &made, Engine::Memory));
         report("admitted on sled, durable", labels, admitted(&mut world, &made, Engine::Sled));
+        report("admitted in memory", labels, admitted(&mut world, &made, Engine::Memory));
     }
 }
 
@@ -57,6 +59,8 @@ fn report(what: &str, labels: usize, (took, cpu): (Duration, Duration)) {
         rate(took),
         rate(cpu)
     );
+    let (now, most) = memory();
+    println!("    memory {now} MiB now, {most} MiB at most so far");
 }
 
 /// Wall and CPU time of some work: on a machine that does other things, the second is the cost.
@@ -74,28 +78,28 @@ fn cpu() -> Duration {
     Duration::from_millis(10 * (ticks(12) + ticks(13)))
 }
 
-/// Blocks as their author sealed them, with all their records.
+/// Blocks as their author seals them, with all their records; made without a ledger, so that the
+/// memory printed is that of what is measured and of these.
 fn make(world: &mut World, purpose: Purpose, labels: usize) -> Made {
     let body = match purpose {
         Purpose::Contacted => sighting(),
         _ => assessment(Verdict::Malicious, Source::Person, 80),
     };
-    let author = world::org(1, 2);
-    let mut ledger = world.ledger();
-    let own: Vec<_> = (0..labels)
-        .map(|name| world.label(1, &format!("n{name}.example"), purpose, &body))
-        .collect();
-    for part in own.chunks(BLOCK) {
-        let rng = &mut world.rng;
-        ledger.seal(author.author(), purpose, part.to_vec(), NOW, rng).expect("good labels");
+    let (kind, number) = (PayloadKind::LABELS, purpose.number());
+    let mut at = At { kind, purpose: number, ..first() };
+    let mut made = Made::new();
+    for begin in (0..labels).step_by(BLOCK) {
+        let names = begin..labels.min(begin + BLOCK);
+        let mut own: Vec<_> =
+            names.map(|name| world.label(1, &format!("n{name}.example"), purpose, &body)).collect();
+        own.sort_by(|a, b| a.item.cmp(&b.item));
+        let items: Vec<&[u8]> = own.iter().map(|label| label.item.as_slice()).collect();
+        let block = world.block(1, at, &items);
+        at = At { kind, purpose: number, ..after(&block) };
+        let records = own.into_iter().map(|label| label.record).collect();
+        made.push((block.bytes().to_vec(), records));
     }
-    let with_records = |block: Vec<u8>| {
-        let parsed = UnverifiedBlock::parse(block.clone()).expect("sealed by us");
-        let token = |item: &[u8]| Token(*item.first_chunk().expect("a label"));
-        let record = |item: &[u8]| ledger.record(&token(item)).expect("in memory");
-        (block, parsed.items().filter_map(record).collect())
-    };
-    world::blocks(&ledger, author.feed(), 0).into_iter().map(with_records).collect()
+    made
 }
 
 fn checks(world: &mut World, purpose: Purpose, made: &Made) -> (Duration, Duration) {
@@ -160,12 +164,31 @@ fn sled_alone(made: &Made) -> (Duration, Duration) {
 fn admitted(world: &mut World, made: &Made, engine: Engine) -> (Duration, Duration) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let mut ledger = Ledger::create(dir.path(), engine, &world.first).expect("a new folder");
-    timed(|| {
+    let took = timed(|| {
         for (block, records) in made {
-            let hour = Hour(NOW.0);
-            let admitted = ledger.admit(block.clone(), records.clone(), hour, &mut world.rng);
+            let admitted = ledger.admit(block.clone(), records.clone(), NOW, &mut world.rng);
             admitted.expect("a good block");
         }
         ledger.flush().expect("a working disk");
-    })
+    });
+    drop(ledger);
+    if engine == Engine::Sled {
+        let labels: usize = made.iter().map(|(_, records)| records.len()).sum();
+        let state = SledStore::open(&dir.path().join("state")).expect("closed by us");
+        // The log's end, a document and a feed; a row for each block.
+        let rows = state.rows() - 3 - made.len();
+        println!("  rows of the state, blocks aside: {rows} for {labels} labels");
+        assert!(rows <= 2 * labels, "at most two rows a label");
+    }
+    took
+}
+
+/// Resident memory of this process, MiB: now, and the most so far.
+fn memory() -> (u64, u64) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1_024
+    };
+    (field("VmRSS:"), field("VmHWM:"))
 }

@@ -50,6 +50,12 @@ impl SledStore {
         }
     }
 
+    /// Rows of all tables; reads them all.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.0.len()
+    }
+
     fn get<R: Row>(&self, key: &[u8], what: &'static str) -> Result<Option<R>, StoreError> {
         let value = self.0.get(key)?;
         value.map(|bytes| R::parse(&bytes).map_err(damaged(what))).transpose()
