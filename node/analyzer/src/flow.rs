@@ -3,9 +3,12 @@
 //! Everything waits in the bucket of its client's address, so that a bucket holds all that is needed
 //! to name and to score the flows of its clients.
 
+use flowlore_common::label::Category;
+
 use crate::{
+    category::{self, Shape},
     limits::BUCKETS,
-    packed::{Addr, Reader, Uid, Writer, mix},
+    packed::{Addr, Reader, Uid, Writer, mix, unzigzag, zigzag},
     record::{Conn, ConnState},
 };
 
@@ -80,13 +83,25 @@ impl Flow {
         (uid, start_us, orig, resp, orig_port, resp_port, transport)
     }
 
-    /// Equal for equal identities.
+    /// Equal for equal identities. A uid is as good as unique; where there is none, time and ports are.
     #[must_use]
     pub fn identity_hash(&self) -> u64 {
-        let uid = mix(self.uid.0 as u64, (self.uid.0 >> 64) as u64);
-        let ends = mix(self.orig.0 as u64 ^ self.start_us as u64, self.resp.0 as u64);
-        let ports = u64::from(self.orig_port) << 24 | u64::from(self.resp_port) << 8;
-        mix(mix(uid, ends), ports | u64::from(self.transport))
+        let ports = u64::from(self.orig_port) << 16 | u64::from(self.resp_port);
+        let time = (self.start_us as u64).rotate_left(32) ^ ports;
+        mix(self.uid.0 as u64 ^ self.resp.0 as u64, (self.uid.0 >> 64) as u64 ^ time)
+    }
+
+    /// What it is by its shape.
+    #[must_use]
+    pub fn category(&self) -> Category {
+        category::categorise(&Shape {
+            packets_out: self.orig_packets,
+            bytes_out: self.orig_bytes,
+            packets_in: self.resp_packets,
+            bytes_in: self.resp_bytes,
+            duration_us: self.duration_us,
+            port: self.resp_port,
+        })
     }
 }
 
@@ -165,7 +180,7 @@ pub fn bucket_of(client: Addr) -> usize {
 }
 
 /// Writes a connection. `base_us` is the start of the connection before it in the same chunk.
-pub fn write_conn(out: &mut Writer, record: &Conn<'_>, file: u32, base_us: i64) {
+pub fn write_conn(out: &mut Writer<'_>, record: &Conn<'_>, file: u32, base_us: i64) {
     let (orig, resp) = (Addr::from(record.ends.orig), Addr::from(record.ends.resp));
     let transport = match record.transport {
         6 => 1,
@@ -182,22 +197,24 @@ pub fn write_conn(out: &mut Writer, record: &Conn<'_>, file: u32, base_us: i64) 
     if transport == 0 {
         out.byte(record.transport);
     }
-    out.addr(orig);
-    out.addr(resp);
-    out.port(record.ends.orig_port);
-    out.port(record.ends.resp_port);
-    out.signed(record.start_us.wrapping_sub(base_us));
-    out.number(record.duration_us.unwrap_or(0));
     let orig_bytes = record.orig_bytes.unwrap_or(0);
     let orig_packets = record.orig_packets.unwrap_or(0);
-    out.number(orig_bytes);
-    out.number(record.resp_bytes.unwrap_or(0));
-    out.number(orig_packets);
-    out.number(record.resp_packets.unwrap_or(0));
     let ip_bytes = record.orig_ip_bytes.unwrap_or(orig_bytes);
-    out.signed(ip_bytes.wrapping_sub(usual_ip_bytes(orig_bytes, orig_packets)) as i64);
-    out.number(record.missed_bytes);
-    out.number(u64::from(file));
+    let over_usual = ip_bytes.wrapping_sub(usual_ip_bytes(orig_bytes, orig_packets)) as i64;
+    out.addr(orig);
+    out.addr(resp);
+    out.numbers([
+        u64::from(record.ends.orig_port) << 16 | u64::from(record.ends.resp_port),
+        zigzag(record.start_us.wrapping_sub(base_us)),
+        record.duration_us.unwrap_or(0),
+        orig_bytes,
+        record.resp_bytes.unwrap_or(0),
+        orig_packets,
+        record.resp_packets.unwrap_or(0),
+        zigzag(over_usual),
+        record.missed_bytes,
+        u64::from(file),
+    ]);
     out.uid(record.uid);
 }
 
@@ -240,24 +257,24 @@ fn state_code(state: Option<ConnState>) -> u8 {
 }
 
 /// The protocols in Zeek's `service`. The usual ones stand alone and are looked at first.
-fn services_of(text: &str) -> u8 {
-    let one = |word: &str| match word {
-        "ssl" | "SSL" | "tls" => service::TLS,
-        "http" | "HTTP" => service::HTTP,
-        "quic" | "QUIC" => service::QUIC,
-        "dns" | "DNS" => service::DNS,
+fn services_of(text: &[u8]) -> u8 {
+    let one = |word: &[u8]| match word {
+        b"ssl" | b"SSL" | b"tls" => service::TLS,
+        b"http" | b"HTTP" => service::HTTP,
+        b"quic" | b"QUIC" => service::QUIC,
+        b"dns" | b"DNS" => service::DNS,
         _ => 0,
     };
     match one(text) {
-        0 => text.split(',').map(one).fold(0, |all, bit| all | bit),
+        0 => text.split(|byte| *byte == b',').map(one).fold(0, |all, bit| all | bit),
         bit => bit,
     }
 }
 
 /// Writes a handshake.
-pub fn write_tls(out: &mut Writer, uid: &str, quic: bool, name: &str, signature: u64) {
+pub fn write_tls(out: &mut Writer<'_>, uid: &str, quic: bool, name: &str, signature: u64) {
     out.byte(KIND_TLS | u8::from(quic) << 3);
-    out.uid(uid);
+    out.uid(uid.as_bytes());
     out.text(name);
     out.bytes.extend_from_slice(&signature.to_le_bytes());
 }
@@ -274,29 +291,29 @@ pub struct HttpBits {
 }
 
 /// Writes a request.
-pub fn write_http(out: &mut Writer, uid: &str, bits: HttpBits, name: &str, signature: u64) {
+pub fn write_http(out: &mut Writer<'_>, uid: &str, bits: HttpBits, name: &str, signature: u64) {
     let HttpBits { connect, missing_host, mime_mismatch } = bits;
     let bits = u8::from(connect) << 3 | u8::from(missing_host) << 4 | u8::from(mime_mismatch) << 5;
     out.byte(KIND_HTTP | bits);
-    out.uid(uid);
+    out.uid(uid.as_bytes());
     out.text(name);
     out.bytes.extend_from_slice(&signature.to_le_bytes());
 }
 
 /// Writes an address that a client was told.
-pub fn write_answer(out: &mut Writer, client: Addr, address: Addr, time_us: i64, name: &str) {
+pub fn write_answer(out: &mut Writer<'_>, client: Addr, address: Addr, time_us: i64, name: &str) {
     out.byte(KIND_ANSWER | v6_bits(client, address));
     out.addr(client);
     out.addr(address);
-    out.signed(time_us);
+    out.numbers([zigzag(time_us)]);
     out.text(name);
 }
 
 /// Writes a lease.
-pub fn write_lease(out: &mut Writer, address: Addr, time_us: i64, mac: &str, name: &str) {
+pub fn write_lease(out: &mut Writer<'_>, address: Addr, time_us: i64, mac: &str, name: &str) {
     out.byte(KIND_LEASE | v6_bits(address, address));
     out.addr(address);
-    out.signed(time_us);
+    out.numbers([zigzag(time_us)]);
     out.text(mac);
     out.text(name);
 }
@@ -330,17 +347,21 @@ pub fn read<'a>(input: &mut Reader<'a>, base_us: &mut i64) -> Option<Entry<'a>> 
         KIND_ANSWER => Entry::Answer {
             client: input.addr(head & 1 << 3 != 0)?,
             address: input.addr(head & 1 << 4 != 0)?,
-            time_us: input.signed()?,
+            time_us: read_time(input)?,
             name: input.text()?,
         },
         KIND_LEASE => Entry::Lease {
             address: input.addr(head & 1 << 3 != 0)?,
-            time_us: input.signed()?,
+            time_us: read_time(input)?,
             mac: input.text()?,
             name: input.text()?,
         },
         _ => return None,
     })
+}
+
+fn read_time(input: &mut Reader<'_>) -> Option<i64> {
+    input.numbers().map(|[time]| unzigzag(time))
 }
 
 fn read_signature(input: &mut Reader<'_>) -> Option<u64> {
@@ -365,16 +386,12 @@ fn read_flow<'a>(
     };
     let orig = input.addr(head & ORIG_V6 != 0)?;
     let resp = input.addr(head & RESP_V6 != 0)?;
-    let (orig_port, resp_port) = (input.port()?, input.port()?);
-    let start_us = base_us.wrapping_add(input.signed()?);
+    let [ports, start, duration_us, orig_bytes, resp_bytes, more @ ..] = input.numbers::<10>()?;
+    let [orig_packets, resp_packets, over, missed_bytes, file] = more;
+    let start_us = base_us.wrapping_add(unzigzag(start));
     *base_us = start_us;
-    let duration_us = input.number()?;
-    let (orig_bytes, resp_bytes) = (input.number()?, input.number()?);
-    let (orig_packets, resp_packets) = (input.number()?, input.number()?);
-    let over = input.signed()? as u64;
-    let orig_ip_bytes = usual_ip_bytes(orig_bytes, orig_packets).wrapping_add(over);
-    let missed_bytes = input.number()?;
-    let file = input.number()? as u32;
+    let usual = usual_ip_bytes(orig_bytes, orig_packets);
+    let orig_ip_bytes = usual.wrapping_add(unzigzag(over) as u64);
     let (uid, text) = input.uid()?;
     let state = usize::from(second & 15).checked_sub(1).and_then(|at| STATES.get(at).copied());
     let flow = Flow {
@@ -389,9 +406,9 @@ fn read_flow<'a>(
         resp_packets,
         orig_ip_bytes,
         missed_bytes,
-        file,
-        orig_port,
-        resp_port,
+        file: file as u32,
+        orig_port: (ports >> 16) as u16,
+        resp_port: ports as u16,
         transport,
         state,
         services,
@@ -412,7 +429,7 @@ mod tests {
     fn conn(orig: &str, resp: &str) -> Conn<'static> {
         Conn {
             start_us: 1_700_000_000_000_001,
-            uid: "CHhAvVGS1DHFjwGM9",
+            uid: b"CHhAvVGS1DHFjwGM9",
             ends: Ends {
                 orig: orig.parse().unwrap(),
                 orig_port: 50_000,
@@ -420,7 +437,7 @@ mod tests {
                 resp_port: 443,
             },
             transport: 6,
-            service: Some("ssl,http"),
+            service: Some(b"ssl,http"),
             duration_us: Some(1_500_000),
             orig_bytes: Some(u64::MAX),
             resp_bytes: Some(0),
@@ -443,10 +460,10 @@ mod tests {
         for (orig, resp) in ends {
             for transport in [6, 17, 1, 0, 255] {
                 let record = Conn { transport, ..conn(orig, resp) };
-                let mut writer = Writer::default();
-                write_conn(&mut writer, &record, 70_000, i64::MIN);
+                let mut bytes = Vec::new();
+                write_conn(&mut Writer { bytes: &mut bytes }, &record, 70_000, i64::MIN);
                 let mut base = i64::MIN;
-                let mut reader = Reader::new(&writer.bytes);
+                let mut reader = Reader::new(&bytes);
                 let Some(Entry::Flow(flow, None)) = read(&mut reader, &mut base) else {
                     panic!("no flow");
                 };
@@ -471,18 +488,19 @@ mod tests {
     fn what_logs_add_comes_back() {
         let (client, address) =
             (Addr::from("10.0.0.1".parse::<IpAddr>().unwrap()), Addr(0x2001 << 112));
-        let mut writer = Writer::default();
+        let mut bytes = Vec::new();
+        let mut writer = Writer { bytes: &mut bytes };
         write_tls(&mut writer, "Ca", true, "a.example", 9);
         let bits = HttpBits { connect: true, missing_host: false, mime_mismatch: true };
         write_http(&mut writer, "odd uid", bits, "", u64::MAX);
         write_answer(&mut writer, client, address, -5, "b.example");
         write_lease(&mut writer, client, 5, "", "pc-1");
-        let mut reader = Reader::new(&writer.bytes);
+        let mut reader = Reader::new(&bytes);
         let mut base = 0;
         let mut next = || read(&mut reader, &mut base);
-        let uid = Uid::new("Ca");
+        let uid = Uid::new(b"Ca");
         assert_eq!(next(), Some(Entry::Tls { uid, quic: true, name: "a.example", signature: 9 }));
-        let uid = Uid::new("odd uid");
+        let uid = Uid::new(b"odd uid");
         let http = Entry::Http {
             uid,
             name: "",

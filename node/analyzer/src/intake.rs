@@ -10,7 +10,7 @@ use flowlore_common::time::{Hour, Micros};
 
 use crate::{
     flow::{self, HttpBits},
-    limits::{BUCKETS, CHUNK_BYTES},
+    limits::{BUCKETS, CHUNK_BYTES, PACKED_FIXED_BYTES_MAX},
     naming,
     packed::{Addr, Writer, mix_bytes},
     record::{
@@ -131,89 +131,39 @@ struct Bucket {
     base_us: i64,
 }
 
-/// A worker's share of the input.
-pub struct Intake {
+/// What waits, in buckets by client.
+struct Waiting {
     buckets: Vec<Bucket>,
-    seen: Seen,
-    file: u32,
-    scratch: Writer,
-    name: String,
-    last_hour: u32,
     memory_bytes: usize,
     share_bytes: usize,
     spill: Option<Arc<dyn Spill>>,
     failed: Option<io::Error>,
 }
 
-impl Intake {
-    /// Keeps at most about `share_bytes` in memory if there is somewhere to spill to; all of it if not.
-    #[must_use]
-    pub fn new(share_bytes: usize, spill: Option<Arc<dyn Spill>>) -> Self {
-        Self {
-            buckets: (0..BUCKETS).map(|_| Bucket::default()).collect(),
-            seen: Seen::default(),
-            file: 0,
-            scratch: Writer::default(),
-            name: String::new(),
-            last_hour: u32::MAX,
-            memory_bytes: 0,
-            share_bytes,
-            spill,
-            failed: None,
+impl Waiting {
+    /// The end of a bucket's open chunk, with room for a record whose texts have so many bytes, and
+    /// the start of the flow before in that chunk.
+    #[inline]
+    fn open(&mut self, bucket: usize, text_bytes: usize) -> (Writer<'_>, &mut i64) {
+        let wanted = PACKED_FIXED_BYTES_MAX + text_bytes;
+        let room = |chunk: &Vec<u8>| chunk.capacity() - chunk.len() >= wanted;
+        if !self.buckets[bucket].chunks.last().is_some_and(room) {
+            self.begin_chunk(bucket);
         }
+        let Bucket { chunks, base_us } = &mut self.buckets[bucket];
+        let last = chunks.len() - 1;
+        (Writer { bytes: &mut chunks[last] }, base_us)
     }
 
-    /// Bytes that wait in memory.
-    #[must_use]
-    pub fn memory(&self) -> usize {
-        self.memory_bytes
-    }
-
-    /// Puts two intakes together.
-    pub fn merge(&mut self, other: Self) {
-        for (mine, theirs) in self.buckets.iter_mut().zip(other.buckets) {
-            // Chunks stand on their own, but the last one is open: theirs go in front of it.
-            match mine.chunks.len().checked_sub(1) {
-                None => *mine = theirs,
-                Some(open) => drop(mine.chunks.splice(open..open, theirs.chunks)),
-            }
-        }
-        self.seen.merge(other.seen);
-        self.memory_bytes += other.memory_bytes;
-        self.failed = self.failed.take().or(other.failed);
-    }
-
-    /// Ends the intake.
-    ///
-    /// # Errors
-    /// When something could not be spilled.
-    pub(crate) fn finish(self) -> io::Result<(Vec<Chunks>, Seen)> {
-        match self.failed {
-            Some(error) => Err(error),
-            None => Ok((self.buckets.into_iter().map(|bucket| bucket.chunks).collect(), self.seen)),
-        }
-    }
-
-    /// Moves what stands in the scratch buffer into a bucket.
-    fn append(&mut self, bucket: usize) {
-        let bucket = &mut self.buckets[bucket];
-        let bytes = &self.scratch.bytes;
-        match bucket.chunks.last_mut() {
-            Some(chunk) if chunk.len() + bytes.len() <= chunk.capacity() => {
-                chunk.extend_from_slice(bytes);
-            }
-            _ => {
-                let mut chunk = Vec::with_capacity(CHUNK_BYTES);
-                chunk.extend_from_slice(bytes);
-                bucket.chunks.push(chunk);
-                bucket.base_us = 0;
-                self.memory_bytes += CHUNK_BYTES;
-            }
-        }
-        self.scratch.bytes.clear();
+    fn begin_chunk(&mut self, bucket: usize) {
+        self.memory_bytes += CHUNK_BYTES;
         if self.memory_bytes > self.share_bytes {
             self.spill();
         }
+        let bucket = &mut self.buckets[bucket];
+        bucket.chunks.push(Vec::with_capacity(CHUNK_BYTES));
+        // A chunk must be readable without the one before.
+        bucket.base_us = 0;
     }
 
     fn spill(&mut self) {
@@ -225,7 +175,67 @@ impl Intake {
                 }
             }
         }
-        self.memory_bytes = 0;
+        self.memory_bytes = CHUNK_BYTES;
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (mine, theirs) in self.buckets.iter_mut().zip(other.buckets) {
+            // Chunks stand on their own, but the last one is open: theirs go in front of it.
+            match mine.chunks.len().checked_sub(1) {
+                None => *mine = theirs,
+                Some(open) => drop(mine.chunks.splice(open..open, theirs.chunks)),
+            }
+        }
+        self.memory_bytes += other.memory_bytes;
+        self.failed = self.failed.take().or(other.failed);
+    }
+}
+
+/// A worker's share of the input.
+pub struct Intake {
+    waiting: Waiting,
+    seen: Seen,
+    file: u32,
+    name: String,
+    last_hour: u32,
+}
+
+impl Intake {
+    /// Keeps at most about `share_bytes` in memory if there is somewhere to spill to; all of it if not.
+    #[must_use]
+    pub fn new(share_bytes: usize, spill: Option<Arc<dyn Spill>>) -> Self {
+        let buckets = (0..BUCKETS).map(|_| Bucket::default()).collect();
+        Self {
+            waiting: Waiting { buckets, memory_bytes: 0, share_bytes, spill, failed: None },
+            seen: Seen::default(),
+            file: 0,
+            name: String::new(),
+            last_hour: u32::MAX,
+        }
+    }
+
+    /// Bytes that wait in memory.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.waiting.memory_bytes
+    }
+
+    /// Puts two intakes together.
+    pub fn merge(&mut self, other: Self) {
+        self.waiting.merge(other.waiting);
+        self.seen.merge(other.seen);
+    }
+
+    /// Ends the intake.
+    ///
+    /// # Errors
+    /// When something could not be spilled.
+    pub(crate) fn finish(self) -> io::Result<(Vec<Chunks>, Seen)> {
+        let Waiting { buckets, failed, .. } = self.waiting;
+        match failed {
+            Some(error) => Err(error),
+            None => Ok((buckets.into_iter().map(|bucket| bucket.chunks).collect(), self.seen)),
+        }
     }
 
     fn note_hour(&mut self, time_us: i64) {
@@ -253,19 +263,9 @@ impl Sink for Intake {
         seen.last_start_us = seen.last_start_us.max(Some(start_us));
         seen.last_us = seen.last_us.max(Some(end_us));
         let number = flow::bucket_of(record.ends.orig.into());
-        let bucket = &mut self.buckets[number];
-        flow::write_conn(&mut self.scratch, record, self.file, bucket.base_us);
-        let fits = bucket
-            .chunks
-            .last()
-            .is_some_and(|chunk| chunk.len() + self.scratch.bytes.len() <= chunk.capacity());
-        if !fits {
-            // It opens a new chunk, which must be readable without the one before.
-            self.scratch.bytes.clear();
-            flow::write_conn(&mut self.scratch, record, self.file, 0);
-        }
-        self.append(number);
-        self.buckets[number].base_us = start_us;
+        let (mut out, base_us) = self.waiting.open(number, record.uid.len());
+        flow::write_conn(&mut out, record, self.file, *base_us);
+        *base_us = start_us;
     }
 
     fn dns(&mut self, record: &Dns<'_>) {
@@ -279,8 +279,8 @@ impl Sink for Intake {
         for answer in &record.answers {
             let DnsAnswer::Address(address) = answer else { continue };
             let address = Addr::from(*address);
-            flow::write_answer(&mut self.scratch, client, address, record.time_us, &self.name);
-            self.append(flow::bucket_of(client));
+            let (mut out, _) = self.waiting.open(flow::bucket_of(client), self.name.len());
+            flow::write_answer(&mut out, client, address, record.time_us, &self.name);
         }
     }
 
@@ -296,8 +296,9 @@ impl Sink for Intake {
         if !named {
             self.name.clear();
         }
-        flow::write_tls(&mut self.scratch, record.uid, record.quic, &self.name, signature);
-        self.append(flow::bucket_of(record.ends.orig.into()));
+        let number = flow::bucket_of(record.ends.orig.into());
+        let (mut out, _) = self.waiting.open(number, record.uid.len() + self.name.len());
+        flow::write_tls(&mut out, record.uid, record.quic, &self.name, signature);
     }
 
     fn http(&mut self, record: &Http<'_>) {
@@ -319,8 +320,9 @@ impl Sink for Intake {
         };
         // An even number, so that it never meets a JA3's.
         let signature = record.user_agent.map_or(0, |agent| mix_bytes(agent.as_bytes()) & !1 | 2);
-        flow::write_http(&mut self.scratch, record.uid, bits, &self.name, signature);
-        self.append(flow::bucket_of(record.ends.orig.into()));
+        let number = flow::bucket_of(record.ends.orig.into());
+        let (mut out, _) = self.waiting.open(number, record.uid.len() + self.name.len());
+        flow::write_http(&mut out, record.uid, bits, &self.name, signature);
     }
 
     fn file(&mut self, record: &File<'_>) {
@@ -349,8 +351,8 @@ impl Sink for Intake {
             return;
         }
         let address = Addr::from(address);
-        flow::write_lease(&mut self.scratch, address, record.time_us, mac, &self.name);
-        self.append(flow::bucket_of(address));
+        let (mut out, _) = self.waiting.open(flow::bucket_of(address), mac.len() + self.name.len());
+        flow::write_lease(&mut out, address, record.time_us, mac, &self.name);
     }
 
     fn notice(&mut self, record: &Notice<'_>) {

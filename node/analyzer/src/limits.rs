@@ -40,8 +40,10 @@ pub const BUCKETS: usize = 512;
 pub const CHUNK_BYTES: usize = 8 * 1024;
 /// Bytes of a text inside a packed record: a DNS name has at most 253, a Zeek uid 18.
 pub const PACKED_TEXT_BYTES_MAX: usize = 255;
-// The longest record (fixed fields, ten numbers of at most ten bytes, two texts) fits into a chunk.
-const _: () = assert!(64 + 10 * 10 + 2 * (PACKED_TEXT_BYTES_MAX + 1) < CHUNK_BYTES);
+/// Bytes of a packed record beside its texts, at most: fixed fields, two addresses, ten numbers of
+/// eight bytes, and eight that the last number is longer for a moment.
+pub const PACKED_FIXED_BYTES_MAX: usize = 8 + 2 * 16 + 4 + 10 * 8 + 8;
+const _: () = assert!(PACKED_FIXED_BYTES_MAX + 2 * (PACKED_TEXT_BYTES_MAX + 1) < CHUNK_BYTES);
 /// How long a DNS answer names the flows of the client that got it, microseconds. A day: programs
 /// keep addresses far longer than TTLs say, and Slips looks back as long.
 pub const DNS_ANSWER_HOLDS_US: i64 = 86_400 * 1_000_000;

@@ -45,14 +45,14 @@ pub enum ConnState {
 pub struct Conn<'a> {
     /// Microseconds since 1970 UTC of the first packet.
     pub start_us: i64,
-    /// The sensor's name for it; empty where the format has none.
-    pub uid: &'a str,
+    /// The sensor's name for it, UTF-8; empty where the format has none.
+    pub uid: &'a [u8],
     /// Who talked to whom.
     pub ends: Ends,
     /// IP protocol number: 6 TCP, 17 UDP, 1 and 58 ICMP.
     pub transport: u8,
     /// Recognised application protocols, comma-separated as Zeek writes them.
-    pub service: Option<&'a str>,
+    pub service: Option<&'a [u8]>,
     /// Microseconds; `None` when the sensor did not say.
     pub duration_us: Option<u64>,
     /// Payload bytes from the originator.
@@ -68,7 +68,7 @@ pub struct Conn<'a> {
     /// Bytes that the sensor missed in the middle.
     pub missed_bytes: u64,
     /// Zeek's letters of what happened, upper case from the originator.
-    pub history: Option<&'a str>,
+    pub history: Option<&'a [u8]>,
     /// Packets from the originator.
     pub orig_packets: Option<u64>,
     /// IP bytes from the originator, headers included.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io};
 
-use flowlore_common::label::Direction;
+use flowlore_common::label::{Category, Direction};
 use hashbrown::{HashTable, hash_table::Entry};
 
 use super::part::Part;
@@ -22,6 +22,7 @@ pub(crate) const NO_NAME: u32 = u32::MAX;
 pub(crate) struct Mark {
     pub(crate) name: u32,
     pub(crate) named_by: NamedBy,
+    pub(crate) category: Category,
     pub(crate) direction: Direction,
     pub(crate) orig_inside: bool,
     pub(crate) resp_inside: bool,
@@ -181,6 +182,8 @@ impl Bucket {
     pub(crate) fn drop_duplicates(&mut self, part: &mut Part) {
         let Self { flows, index, .. } = self;
         index.clear();
+        // At once: growing would go through the flows again and again.
+        index.reserve(flows.len(), |&at| flows[at as usize].identity_hash());
         let mut kept = 0;
         for at in 0..flows.len() {
             let flow = &flows[at];
@@ -207,13 +210,19 @@ impl Bucket {
         self.flows.iter().for_each(|flow| part.count_flow(flow.file));
     }
 
-    /// Gives each flow its direction and name, and collects what logs say about it.
+    /// Gives each flow its category, direction and name, and collects what logs say about it.
     pub(crate) fn name(&mut self, home: &Home) {
         let marks = self.flows.iter().map(|flow| {
             let orig_inside = home.holds(flow.orig, flow.local_orig);
             let resp_inside = home.holds(flow.resp, flow.local_resp);
-            let direction = Home::direction(orig_inside, resp_inside);
-            Mark { name: NO_NAME, named_by: NamedBy::None, direction, orig_inside, resp_inside }
+            Mark {
+                name: NO_NAME,
+                named_by: NamedBy::None,
+                category: flow.category(),
+                direction: Home::direction(orig_inside, resp_inside),
+                orig_inside,
+                resp_inside,
+            }
         });
         self.marks.extend(marks);
         if !self.apps.is_empty() {

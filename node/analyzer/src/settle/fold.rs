@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flowlore_common::{
-    label::Direction,
+    label::{Category, Direction},
     time::{Day, Micros},
 };
 use hashbrown::HashMap;
@@ -14,7 +14,6 @@ use super::{
     part::{Candidate, Destination, Part, Pivot, Row, Sums, Where},
 };
 use crate::{
-    category::{self, Shape},
     detect::{self, Score},
     direction::stays_on_link,
     flow::{Flow, service},
@@ -29,6 +28,8 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Fold {
     groups: Groups,
+    /// The flows of a group and their numbers.
+    flows: Vec<(Flow, u32)>,
     contacts: Vec<Contact>,
     addresses: Vec<Addr>,
     /// (source, destination) for whom a client signature is peculiar to the destination.
@@ -206,9 +207,13 @@ impl Fold {
         self.contacts.clear();
         self.addresses.clear();
         let mut inside = Addr::default();
-        for &at in members {
-            let (flow, mark) = (&bucket.flows[at as usize], &bucket.marks[at as usize]);
-            add_flow(&mut totals, &mut hints, flow);
+        self.flows.clear();
+        // All at once before any is looked at: they lie far apart, and are fetched side by side then.
+        let flows = members.iter().map(|&at| (bucket.flows[at as usize].clone(), at));
+        self.flows.extend(flows);
+        for &(ref flow, at) in &self.flows {
+            let mark = &bucket.marks[at as usize];
+            add_flow(&mut totals, &mut hints, flow, mark.category);
             self.contacts.push(contact(flow));
             if key.spot.name != NO_NAME {
                 self.addresses.push(flow.resp);
@@ -303,15 +308,7 @@ fn empty_totals() -> Totals {
     }
 }
 
-fn add_flow(totals: &mut Totals, hints: &mut Hints, flow: &Flow) {
-    let category = category::categorise(&Shape {
-        packets_out: flow.orig_packets,
-        bytes_out: flow.orig_bytes,
-        packets_in: flow.resp_packets,
-        bytes_in: flow.resp_bytes,
-        duration_us: flow.duration_us,
-        port: flow.resp_port,
-    });
+fn add_flow(totals: &mut Totals, hints: &mut Hints, flow: &Flow, category: Category) {
     totals.flows += 1;
     totals.bytes_out = totals.bytes_out.saturating_add(flow.orig_bytes);
     totals.bytes_in = totals.bytes_in.saturating_add(flow.resp_bytes);

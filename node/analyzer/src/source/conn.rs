@@ -39,10 +39,10 @@ pub(super) fn read<'a>(row: &impl Row<'a>, open: bool) -> Result<Conn<'a>, Skip>
     let ends = row.ends(2)?;
     Ok(Conn {
         start_us,
-        uid: row.text(1)?.unwrap_or(""),
+        uid: row.bytes(1)?.unwrap_or(b""),
         ends,
         transport: transport(row, 6, 20, ends.orig)?,
-        service: row.text(7)?,
+        service: row.bytes(7)?,
         duration_us: row.interval(8)?,
         orig_bytes: row.count(9)?,
         resp_bytes: row.count(10)?,
@@ -50,7 +50,7 @@ pub(super) fn read<'a>(row: &impl Row<'a>, open: bool) -> Result<Conn<'a>, Skip>
         local_orig: row.flag(12),
         local_resp: row.flag(13),
         missed_bytes: row.count(14)?.unwrap_or(0),
-        history: row.text(15)?,
+        history: row.bytes(15)?,
         orig_packets: row.count(16)?,
         orig_ip_bytes: row.count(17)?,
         resp_packets: row.count(18)?,

@@ -16,42 +16,59 @@ pub(super) trait Row<'a> {
     /// A value that is text, as the log writes it: Zeek's own `\x..` escapes stay.
     fn text(&self, column: usize) -> Result<Option<&'a str>, Skip>;
 
+    /// A text of which only the bytes are wanted.
+    #[inline(always)]
+    fn bytes(&self, column: usize) -> Result<Option<&'a [u8]>, Skip> {
+        let Some(value) = self.scalar(column) else { return Ok(None) };
+        if value.is_ascii() || std::str::from_utf8(value).is_ok() {
+            return Ok(Some(value));
+        }
+        Err(Skip::Binary)
+    }
+
     /// Hands on each item of a list, at most [`crate::limits::LIST_ITEMS_MAX`].
     fn each<F>(&self, column: usize, take: F) -> Result<(), Skip>
     where
         F: FnMut(&'a str) -> Result<(), Skip>;
 
     /// An instant that every record of this log has.
+    #[inline(always)]
     fn time(&self, column: usize) -> Result<i64, Skip> {
         text::time(self.scalar(column).ok_or(Skip::MissingField)?).ok_or(Skip::BadTime)
     }
 
     /// An instant.
+    #[inline(always)]
     fn optional_time(&self, column: usize) -> Result<Option<i64>, Skip> {
         optional(self.scalar(column), text::time, Skip::BadTime)
     }
 
     /// A length of time, microseconds.
+    #[inline(always)]
     fn interval(&self, column: usize) -> Result<Option<u64>, Skip> {
         optional(self.scalar(column), text::micros, Skip::BadNumber)
     }
 
     /// A count of something.
+    #[inline(always)]
     fn count(&self, column: usize) -> Result<Option<u64>, Skip> {
         optional(self.scalar(column), text::count, Skip::BadNumber)
     }
 
     /// A code of 16 bits.
+    #[inline(always)]
     fn code(&self, column: usize) -> Result<Option<u16>, Skip> {
         optional(self.scalar(column), code, Skip::BadNumber)
     }
 
     /// An address.
+    #[inline(always)]
     fn address(&self, column: usize) -> Result<Option<IpAddr>, Skip> {
         optional(self.scalar(column), text::address, Skip::BadAddress)
     }
 
     /// Yes or no; `None` for anything else.
+    #[inline(always)]
     fn flag(&self, column: usize) -> Option<bool> {
         match self.scalar(column)? {
             b"T" | b"true" => Some(true),
@@ -86,6 +103,7 @@ pub(super) trait Row<'a> {
     }
 }
 
+#[inline(always)]
 fn optional<'a, T>(
     text: Option<&'a [u8]>,
     parse: impl Fn(&'a [u8]) -> Option<T>,
@@ -94,6 +112,7 @@ fn optional<'a, T>(
     text.map(|text| parse(text).ok_or(otherwise)).transpose()
 }
 
+#[inline]
 fn code(text: &[u8]) -> Option<u16> {
     text::count(text).and_then(|value| u16::try_from(value).ok())
 }
