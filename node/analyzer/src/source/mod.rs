@@ -9,6 +9,7 @@
 //! Every record is handed to the [`Sink`] or counted in the [`FileTally`] under a [`Skip`].
 
 mod array;
+mod bytes;
 mod capture_loss;
 mod conn;
 mod cut;

@@ -58,7 +58,7 @@ pub(super) trait Row<'a> {
     /// A code of 16 bits.
     #[inline(always)]
     fn code(&self, column: usize) -> Result<Option<u16>, Skip> {
-        optional(self.scalar(column), code, Skip::BadNumber)
+        code(self.count(column)).map_err(|_| Skip::BadNumber)
     }
 
     /// An address.
@@ -90,10 +90,8 @@ pub(super) trait Row<'a> {
     /// The four columns of a connection's ends, the first of them given.
     fn ends(&self, first: usize) -> Result<Ends, Skip> {
         let address = |column| self.address(column)?.ok_or(Skip::MissingField);
-        let port = |column| {
-            let text = self.scalar(column).ok_or(Skip::MissingField)?;
-            code(text).ok_or(Skip::BadPort)
-        };
+        let port =
+            |column| code(self.count(column)).map_err(|_| Skip::BadPort)?.ok_or(Skip::MissingField);
         Ok(Ends {
             orig: address(first)?,
             orig_port: port(first + 1)?,
@@ -103,16 +101,24 @@ pub(super) trait Row<'a> {
     }
 }
 
+/// A value if there is one; `otherwise` if it is none.
 #[inline(always)]
-fn optional<'a, T>(
+pub(super) fn optional<'a, T>(
     text: Option<&'a [u8]>,
     parse: impl Fn(&'a [u8]) -> Option<T>,
     otherwise: Skip,
 ) -> Result<Option<T>, Skip> {
-    text.map(|text| parse(text).ok_or(otherwise)).transpose()
+    match text {
+        Some(text) => parse(text).map(Some).ok_or(otherwise),
+        None => Ok(None),
+    }
 }
 
-#[inline]
-fn code(text: &[u8]) -> Option<u16> {
-    text::count(text).and_then(|value| u16::try_from(value).ok())
+/// A number of 16 bits.
+#[inline(always)]
+fn code(count: Result<Option<u64>, Skip>) -> Result<Option<u16>, Skip> {
+    match count? {
+        Some(value) => u16::try_from(value).map(Some).map_err(|_| Skip::BadNumber),
+        None => Ok(None),
+    }
 }

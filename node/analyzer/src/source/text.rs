@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use flowlore_common::time::{MICROS_PER_SECOND, SECONDS_PER_DAY, days_from_civil};
 
+use super::bytes;
 use crate::limits::TIME_SECONDS_MAX;
 
 /// Significant digits kept of a number in scientific notation; 10^36 fits 128 bits with room to round.
@@ -33,10 +34,19 @@ fn digits(text: &[u8]) -> Option<u64> {
 /// Method: Daniel Lemire, "Quickly parsing eight digits" (2018).
 #[inline(always)]
 fn eight_digits(text: &[u8]) -> Option<u64> {
-    let length = u32::try_from(text.len()).ok().filter(|length| (1..=8).contains(length))?;
-    let unused = 64 - 8 * length;
-    // The digits' values, right-aligned with zeros in front; the first digit is the lowest byte.
-    let values = (first_word(text) ^ (0x3030_3030_3030_3030 >> unused)) << unused;
+    let unused =
+        64 - 8 * u32::try_from(text.len()).ok().filter(|length| (1..=8).contains(length))?;
+    last_digits(first_word(text) << unused, text.len())
+}
+
+/// The digits at the end of a word, one to eight of them; what stands before is passed over.
+#[inline(always)]
+pub(super) fn last_digits(word: u64, length: usize) -> Option<u64> {
+    if !(1..=8).contains(&length) {
+        return None;
+    }
+    // The digits' values with zeros in front; the first digit is the lowest byte.
+    let values = (word ^ 0x3030_3030_3030_3030) & u64::MAX << (64 - 8 * length);
     if (values | values.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 != 0 {
         return None;
     }
@@ -263,38 +273,40 @@ pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
 /// The points are found at once and the numbers cut out between them, for the reason given at `digits`.
 #[inline]
 fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
-    const ONES: u128 = u128::MAX / 255;
     if !(7..=15).contains(&text.len()) {
         return None;
     }
-    let rest = text.get(8..).map_or(0, first_word);
-    let word = u128::from(first_word(text)) | u128::from(rest) << 64;
-    let values = word ^ (ONES * 0x30);
-    let (others, low) = (word ^ (ONES * 0x2e), ONES * 0x7f);
-    // The high bit of each byte that is a point.
-    let mut points = !(((others & low) + low) | others | low);
+    let words = [first_word(text), text.get(8..).map_or(0, first_word)];
+    let [low, high] = words.map(|word| bytes::equal_in_word(word, b'.'));
+    let mut points = low | high << 8;
     if points.count_ones() != 3 {
         return None;
     }
-    let (mut bits, mut start) = (0_u32, 0);
-    for part in 0..4 {
-        let end = 8 * u32::try_from(text.len()).ok()?;
-        let stop = if part < 3 { points.trailing_zeros() - 7 } else { end };
+    points |= 1 << text.len();
+    // Zeros behind, so that four bytes can be taken from anywhere in the text.
+    let mut padded = [0; 24];
+    for (place, word) in padded.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *place = word.to_le_bytes();
+    }
+    let (mut bits, mut start) = (0, 0);
+    for _ in 0..4 {
+        let stop = points.trailing_zeros();
         let length = stop - start;
-        if !(8..=24).contains(&length) {
+        if !(1..=3).contains(&length) {
             return None;
         }
-        // The digits right-aligned in three bytes, zeros in front.
-        let digits = u32::try_from(values >> start & 0xff_ffff).ok()? << (32 - length);
+        // The digits right-aligned in four bytes, zeros in front.
+        let part = u32::from_le_bytes(*padded.get(start as usize..)?.first_chunk::<4>()?);
+        let digits = (part ^ 0x3030_3030) << (32 - 8 * length);
         let [_, hundreds, tens, ones] = digits.to_le_bytes().map(u32::from);
         let octet = hundreds * 100 + tens * 10 + ones;
-        let padded = length > 8 && values >> start & 0xff == 0;
-        if hundreds.max(tens).max(ones) > 9 || octet > 255 || padded {
+        let leading_zero = length > 1 && part.to_le_bytes()[0] == b'0';
+        if hundreds.max(tens).max(ones) > 9 || octet > 255 || leading_zero {
             return None;
         }
         bits = bits << 8 | octet;
-        points &= points.saturating_sub(1);
-        start = stop + 8;
+        points &= points - 1;
+        start = stop + 1;
     }
     Some(Ipv4Addr::from_bits(bits))
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use memchr::memchr_iter;
 
+use super::bytes;
 use super::kind::{Content, Log, WANTED_MAX, same_name};
-use super::row::Row;
-use super::text::is_binary;
+use super::row::{Row, optional};
+use super::text::{self, is_binary};
 use crate::limits::{COLUMNS_MAX, HEADER_BYTES_MAX, LIST_ITEMS_MAX};
 use crate::record::{Sink, Skip};
 
@@ -64,6 +65,8 @@ struct Table {
     positions: [u16; WANTED_MAX],
     /// What an absent value begins with: most values are told from one by that.
     absent_first: [u8; 2],
+    /// One of them begins like a number.
+    absent_is_number: bool,
 }
 
 /// The header lines read so far, and the table that the last `#fields` line made of them.
@@ -132,7 +135,9 @@ impl Header {
         }
         let notation = self.notation.clone();
         let absent_first = notation.first_bytes();
-        Some(Table { content, notation, columns: columns.len(), glued, positions, absent_first })
+        let absent_is_number = absent_first.iter().any(u8::is_ascii_digit);
+        let columns = columns.len();
+        Some(Table { content, notation, columns, glued, positions, absent_first, absent_is_number })
     }
 
     /// Reads a row; `whole` unless it is the last line of a file and has no line end.
@@ -193,27 +198,16 @@ impl Splits {
     /// Where separators stand is gathered for 64 bytes before any of them is looked at: columns are so
     /// short that a look at each word of eight bytes would be mispredicted more often than not.
     fn find(&mut self, line: &[u8], separator: u8) -> usize {
-        let pattern = ONES * u64::from(separator);
         let mut found = 0;
         let mut base = 1_u32;
         let (blocks, rest) = line.as_chunks::<64>();
         for block in blocks {
-            let hits =
-                block.as_chunks::<8>().0.iter().rev().fold(0, |hits, word| {
-                    hits << 8 | equal_bytes(u64::from_le_bytes(*word), pattern)
-                });
-            self.keep(&mut found, base, hits);
+            self.keep(&mut found, base, bytes::equal(block, separator));
             base += 64;
         }
-        let (words, tail) = rest.as_chunks::<8>();
-        let mut last = [!separator; 8];
-        last[..tail.len()].copy_from_slice(tail);
-        let hits = equal_bytes(u64::from_le_bytes(last), pattern);
-        let hits = words
-            .iter()
-            .rev()
-            .fold(hits, |hits, word| hits << 8 | equal_bytes(u64::from_le_bytes(*word), pattern));
-        self.keep(&mut found, base, hits);
+        let mut last = [!separator; 64];
+        last[..rest.len()].copy_from_slice(rest);
+        self.keep(&mut found, base, bytes::equal(&last, separator));
         if let Some(end) = self.starts.get_mut(found + 1) {
             *end = 1 + line.len() as u32;
         }
@@ -233,19 +227,6 @@ impl Splits {
     }
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-
-/// Which bytes of two words are equal, as a bit a byte.
-#[inline(always)]
-fn equal_bytes(word: u64, pattern: u64) -> u64 {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let word = word ^ pattern;
-    // The high bit of each byte that is zero, exactly: no carry crosses a byte.
-    let zeros = !(((word & LOW) + LOW) | word | LOW);
-    // Eight bits, eight places apart, moved together at the top: none meets another on the way.
-    (zeros >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
 struct TsvRow<'a, 's> {
     table: &'s Table,
     line: &'a [u8],
@@ -253,17 +234,24 @@ struct TsvRow<'a, 's> {
 }
 
 impl<'a> TsvRow<'a, '_> {
-    /// The bytes of a column, unset and empty ones left out.
+    /// Where a column stands in the line.
     #[inline(always)]
-    fn value(&self, column: usize) -> Option<&'a [u8]> {
-        let table = self.table;
-        let position = usize::from(*table.positions.get(column)?);
-        if position >= table.columns {
+    fn place(&self, column: usize) -> Option<(usize, usize)> {
+        let position = usize::from(*self.table.positions.get(column)?);
+        if position >= self.table.columns {
             return None;
         }
         let [start, end] = *self.starts.get(position..)?.first_chunk::<2>()?;
-        let mut value = self.line.get(start as usize..end as usize - 1)?;
-        if table.glued && position + 1 == table.columns {
+        Some((start as usize, end as usize - 1))
+    }
+
+    /// The bytes of a column, unset and empty ones left out.
+    #[inline(always)]
+    fn value(&self, column: usize) -> Option<&'a [u8]> {
+        let (start, end) = self.place(column)?;
+        let table = self.table;
+        let mut value = self.line.get(start..end)?;
+        if table.glued && end == self.line.len() {
             value = value.split(|byte| *byte == b' ').next().unwrap_or(value);
         }
         let first = *value.first()?;
@@ -271,6 +259,14 @@ impl<'a> TsvRow<'a, '_> {
             return None;
         }
         Some(value)
+    }
+
+    /// A column of one to eight digits, as almost all numbers are, read with the bytes before it.
+    #[inline(always)]
+    fn short_number(&self, column: usize) -> Option<u64> {
+        let (start, end) = self.place(column)?;
+        let word = self.line.get(..end)?.last_chunk::<8>()?;
+        text::last_digits(u64::from_le_bytes(*word), end.wrapping_sub(start))
     }
 }
 
@@ -282,6 +278,14 @@ impl<'a> Row<'a> for TsvRow<'a, '_> {
 
     fn text(&self, column: usize) -> Result<Option<&'a str>, Skip> {
         self.value(column).map(utf8).transpose()
+    }
+
+    #[inline(always)]
+    fn count(&self, column: usize) -> Result<Option<u64>, Skip> {
+        match self.short_number(column) {
+            Some(number) if !self.table.absent_is_number => Ok(Some(number)),
+            _ => optional(self.scalar(column), text::count, Skip::BadNumber),
+        }
     }
 
     fn each<F>(&self, column: usize, mut take: F) -> Result<(), Skip>
