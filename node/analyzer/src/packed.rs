@@ -184,7 +184,7 @@ impl Writer<'_> {
         self.bytes.push(value);
     }
 
-    /// Some numbers, at most [`NUMBERS_MAX`]: three bits each for their lengths in four bytes, then
+    /// Some numbers, at most ten: three bits each for their lengths in four bytes, then
     /// the bytes that are not zero, lowest first.
     #[inline]
     pub fn numbers<const N: usize>(&mut self, values: [u64; N]) {
