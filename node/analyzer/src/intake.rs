@@ -10,7 +10,7 @@ use flowlore_common::time::{Hour, Micros};
 
 use crate::{
     flow::{self, HttpBits},
-    limits::{BUCKETS, CHUNK_BYTES, PACKED_FIXED_BYTES_MAX},
+    limits::{BUCKETS, CHUNK_BYTES, PACKED_FIXED_BYTES_MAX, PACKED_TEXT_BYTES_MAX},
     naming,
     packed::{Addr, Writer, mix_bytes},
     record::{
@@ -145,7 +145,8 @@ impl Waiting {
     /// the start of the flow before in that chunk.
     #[inline]
     fn open(&mut self, bucket: usize, text_bytes: usize) -> (Writer<'_>, &mut i64) {
-        let wanted = PACKED_FIXED_BYTES_MAX + text_bytes;
+        // Texts are clipped as they are packed: a chunk has room for the longest two.
+        let wanted = PACKED_FIXED_BYTES_MAX + text_bytes.min(2 * (PACKED_TEXT_BYTES_MAX + 1));
         let room = |chunk: &Vec<u8>| chunk.capacity() - chunk.len() >= wanted;
         if !self.buckets[bucket].chunks.last().is_some_and(room) {
             self.begin_chunk(bucket);

@@ -16,7 +16,7 @@ use flowlore_ledger::limits::ROSTER_RIVALS_MAX;
 use flowlore_ledger::roster::RosterError;
 use flowlore_ledger::seal::SealError;
 use flowlore_ledger::store::row::ForkProof;
-use world::{At, NOW, World, after, assessment, first, question, today};
+use world::{At, NOW, World, after, assessment, first, permutations, question, today};
 
 const NAME: &str = "evil.example";
 /// The org that speaks; the governors are orgs 0, 1 and 2.
@@ -311,17 +311,4 @@ fn rivals_are_bounded() {
         }
     }
     assert_eq!((refused, ledger.contested()), (2, Some(1)));
-}
-
-/// Heap's algorithm: calls `see` with every order.
-fn permutations<T>(items: &mut [T], length: usize, see: &mut impl FnMut(&[T])) {
-    if length <= 1 {
-        see(items);
-        return;
-    }
-    for index in 0..length {
-        permutations(items, length - 1, see);
-        let other = if length.is_multiple_of(2) { index } else { 0 };
-        items.swap(other, length - 1);
-    }
 }

@@ -23,7 +23,7 @@ use flowlore_ledger::store::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd
 use flowlore_ledger::store::{Changes, Store, StoreError};
 use flowlore_veil::token::token_of;
 use rand_core::RngCore as _;
-use world::{At, NOW, World, after, assessment, first, question, sighting, today};
+use world::{At, NOW, World, after, assessment, first, permutations, question, sighting, today};
 
 const NAME: &str = "evil.example";
 
@@ -311,19 +311,6 @@ impl Store for Naive {
 fn shuffle<T>(items: &mut [T], rng: &mut SeededRng) {
     for last in (1..items.len()).rev() {
         items.swap(last, rng.next_u32() as usize % (last + 1));
-    }
-}
-
-/// Heap's algorithm: calls `see` with every order.
-fn permutations<T>(items: &mut [T], length: usize, see: &mut impl FnMut(&[T])) {
-    if length <= 1 {
-        see(items);
-        return;
-    }
-    for index in 0..length {
-        permutations(items, length - 1, see);
-        let other = if length.is_multiple_of(2) { index } else { 0 };
-        items.swap(other, length - 1);
     }
 }
 

@@ -290,3 +290,16 @@ pub fn blocks(ledger: &Ledger, feed: Feed, from: u64) -> Vec<Vec<u8>> {
     let want = Want { feed, from, until: u64::MAX };
     ledger.blocks_after(want, usize::MAX).unwrap()
 }
+
+/// Heap's algorithm: calls `see` with every order.
+pub fn permutations<T>(items: &mut [T], length: usize, see: &mut impl FnMut(&[T])) {
+    if length <= 1 {
+        see(items);
+        return;
+    }
+    for index in 0..length {
+        permutations(items, length - 1, see);
+        let other = if length.is_multiple_of(2) { index } else { 0 };
+        items.swap(other, length - 1);
+    }
+}
