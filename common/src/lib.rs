@@ -18,6 +18,7 @@
 //! | [`roster`] | the documents that say who is a member, and what all agreed on |
 //! | [`invite`] | how an org comes in |
 //! | [`credential`] | how people are known to their org's node |
+//! | [`tag`] | tags of people's notes, with their numbers |
 //! | [`answer`] | what a look-up says: `flowlore.answer.v1` |
 //! | `wire` | between wire messages and these types (feature `wire`: node and client only) |
 pub mod answer;
@@ -34,6 +35,7 @@ pub mod limits;
 pub mod roster;
 pub mod sign;
 pub mod suffixes;
+pub mod tag;
 pub mod time;
 #[cfg(feature = "wire")]
 pub mod wire;

@@ -56,6 +56,9 @@ pub const CALL_METHOD_BYTES_MAX: usize = 256;
 pub const INVITE_HOURS: u32 = 24;
 /// Most behaviours listed in an answer: more than one screen helps nobody, and each is attacker-made.
 pub const ANSWER_BEHAVIOURS_MAX: usize = 64;
+/// Most titles, tags and notes, each, listed in an answer: what a person reads of it. Sixteen notes of 4 KB for a host
+/// and for its site leave an answer below a message of 1 MiB.
+pub const ANSWER_NOTES_MAX: usize = 16;
 /// Weeks of activity in an answer: a year, a quarter, and one bit for each in 64.
 pub const ANSWER_WEEKS: u32 = 64;
 

@@ -2,18 +2,20 @@
 //! Integer arithmetic only, in one order: equal objects, day and rules give equal bytes.
 
 mod level;
+mod notes;
 mod verdict;
 
 use std::collections::BTreeMap;
 
 use flowlore_common::answer::Shared;
 use flowlore_common::destination::Input;
-use flowlore_common::ids::OrgId;
+use flowlore_common::ids::{OrgId, Token};
 use flowlore_common::label::Purpose;
 use flowlore_common::roster::Member;
 use flowlore_common::time::Day;
 use flowlore_veil::body::Entry;
 use flowlore_veil::label::Label;
+use flowlore_veil::note::{Note, NoteText};
 use flowlore_veil::oprf::Y;
 use flowlore_veil::token::Secret;
 
@@ -48,6 +50,8 @@ pub(crate) struct Word<'a> {
     /// None when the body can't be opened: who signed it knew the name, so it counts as one that
     /// saw it, and says nothing else.
     pub(crate) entries: Vec<Entry>,
+    /// What its people wrote beside it.
+    pub(crate) note: Option<NoteText>,
 }
 
 /// Everything that is said about one name, by purpose; orgs ascending.
@@ -119,7 +123,27 @@ impl Ledger {
         let sealed = row.sealed.day();
         let entries = body.map(|body| body.entries).unwrap_or_default();
         let entries = entries.into_iter().filter(|entry| entry.last_day <= sealed).collect();
-        Ok(Word { member, row, expires, entries })
+        let note = self.note(secret, &label.token(), org)?;
+        Ok(Word { member, row, expires, entries, note })
+    }
+
+    /// What an org's people wrote about a token that it assesses. A note that cannot be opened says nothing.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn note(
+        &self,
+        secret: &Secret,
+        token: &Token,
+        org: &OrgId,
+    ) -> Result<Option<NoteText>, StoreError> {
+        if !matches!(secret.purpose(), Purpose::Flagged | Purpose::Vouched) {
+            return Ok(None);
+        }
+        let row = self.store().note(token, org)?.filter(|row| !row.withdrawn);
+        let Some(row) = row else { return Ok(None) };
+        let note = Note::parse(&self.read(row.item)?).map_err(|_| StoreError::Damaged("a note"))?;
+        Ok(secret.open_note(&note, org).ok())
     }
 }
 

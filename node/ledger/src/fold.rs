@@ -9,13 +9,14 @@ use flowlore_common::canon::{Malformed, Put as _, Reader};
 use flowlore_common::ids::Token;
 use flowlore_common::label::Purpose;
 use flowlore_veil::label::Label;
+use flowlore_veil::note::Note;
 use flowlore_veil::proof::{Claim, verify_proofs};
 use flowlore_veil::token::TokenRecord;
 use rand_core::CryptoRngCore;
 
 use crate::admit::block_place;
 use crate::roster::View;
-use crate::store::row::{LabelPlace, LabelRow, Place, TokenRow, Voids, Weeks, week_of};
+use crate::store::row::{LabelPlace, LabelRow, NoteRow, Place, TokenRow, Voids, Weeks, week_of};
 use crate::store::{Store, StoreError};
 
 /// Why an item counts for nothing. Its author is at fault.
@@ -114,6 +115,8 @@ pub(crate) struct Folded {
     pub(crate) tokens: Vec<(Token, TokenRow)>,
     /// Merged with what was there, ascending by token.
     pub(crate) labels: BTreeMap<Token, LabelRow>,
+    /// Likewise.
+    pub(crate) notes: BTreeMap<Token, NoteRow>,
 }
 
 impl Folded {
@@ -156,6 +159,7 @@ pub(crate) fn fold(
     match block.header().kind {
         PayloadKind::LABELS => fold_labels(ground, block, records, place, rng),
         PayloadKind::REFRESH => fold_refreshes(ground, block),
+        PayloadKind::NOTES => fold_notes(ground, block, place),
         _ => Ok(Folded::default()),
     }
 }
@@ -250,6 +254,14 @@ fn parse_record(record: &[u8], token: &Token) -> Option<TokenRecord> {
     TokenRecord::parse(record, token).ok()
 }
 
+/// Where an item of a block that lies at `place` stands in its feed, and in the log.
+fn item_at(block: &UnverifiedBlock, place: Place, index: usize) -> (LabelPlace, Place) {
+    let (offset, length) = block.places()[index];
+    let index = u16::try_from(index).unwrap_or(u16::MAX);
+    let at = LabelPlace { block: block_place(block.header()), index };
+    (at, place.part(offset, u32::from(length)))
+}
+
 /// The row of a valid label of a block that lies at `place`.
 pub(crate) fn label_row(
     block: &UnverifiedBlock,
@@ -258,19 +270,49 @@ pub(crate) fn label_row(
     label: &Label,
 ) -> LabelRow {
     let header = block.header();
-    let (offset, length) = block.places()[index];
+    let (at, item) = item_at(block, place, index);
     LabelRow {
-        at: LabelPlace {
-            block: block_place(header),
-            index: u16::try_from(index).unwrap_or(u16::MAX),
-        },
+        at,
         retracted: label.is_retracted(),
         sealed: header.sealed,
         roster_version: header.roster_version,
         latest: header.sealed,
         weeks: Weeks::only(week_of(header.sealed.day())),
-        item: place.part(offset, u32::from(length)),
+        item,
     }
+}
+
+/// The row of a note of a block that lies at `place`.
+pub(crate) fn note_row(
+    block: &UnverifiedBlock,
+    place: Place,
+    index: usize,
+    note: &Note,
+) -> NoteRow {
+    let (at, item) = item_at(block, place, index);
+    NoteRow { at, withdrawn: note.is_withdrawn(), item }
+}
+
+/// A note is read only beside its org's live label of the same token, which proves that the org knows the name:
+/// nothing else of it is checked here, so that no order of arrival can matter.
+fn fold_notes(ground: Ground<'_>, block: &SignedBlock, place: Place) -> Result<Folded, StoreError> {
+    let mut folded = Folded::default();
+    let mut before = None;
+    for (index, item) in block.items().enumerate() {
+        let Ok(note) = Note::parse(item) else {
+            folded.void(index, Void::Malformed);
+            continue;
+        };
+        let token = note.token();
+        if before.replace(token).is_some_and(|before| token <= before) {
+            folded.void(index, Void::Order);
+            continue;
+        }
+        let row = note_row(block, place, index, &note);
+        let ours = ground.store.note(&token, &block.header().feed.org)?;
+        folded.notes.insert(token, ours.map_or(row, |ours| ours.merge(row)));
+    }
+    Ok(folded)
 }
 
 fn fold_refreshes(ground: Ground<'_>, block: &SignedBlock) -> Result<Folded, StoreError> {

@@ -12,7 +12,8 @@ use flowlore_common::roster::member::FeedPlace;
 use flowlore_common::time::Hour;
 use flowlore_ledger::store::memory::MemoryStore;
 use flowlore_ledger::store::row::{
-    BlockRow, FeedRow, ForkProof, LabelPlace, LabelRow, LogEnd, Place, TokenRow, Voids, Weeks,
+    BlockRow, FeedRow, ForkProof, LabelPlace, LabelRow, LogEnd, NoteRow, Place, TokenRow, Voids,
+    Weeks,
 };
 use flowlore_ledger::store::sled::SledStore;
 use flowlore_ledger::store::{Changes, Store};
@@ -43,6 +44,11 @@ fn label(rng: &mut SeededRng) -> LabelRow {
         weeks: Weeks { newest: u16::from(byte(rng, 256)), bits: rng.next_u64() },
         item: place(rng),
     }
+}
+
+fn note(rng: &mut SeededRng) -> NoteRow {
+    let LabelRow { at, retracted: withdrawn, item, .. } = label(rng);
+    NoteRow { at, withdrawn, item }
 }
 
 fn changes(rng: &mut SeededRng, round: u32, proof: &ForkProof) -> Changes {
@@ -78,6 +84,7 @@ fn changes(rng: &mut SeededRng, round: u32, proof: &ForkProof) -> Changes {
         blocks: vec![(feed(rng), height, kept(rng).then_some(block))],
         tokens: vec![(token, TokenRow { void: kept(rng), record })],
         labels: vec![(token, OrgId([byte(rng, 3); 32]), kept(rng).then(|| label(rng)))],
+        notes: vec![(token, OrgId([byte(rng, 3); 32]), kept(rng).then(|| note(rng)))],
     }
 }
 
@@ -106,7 +113,9 @@ fn everything(store: &dyn Store) -> String {
     }
     let each = store.each_label(&mut |token, org, row| seen += &format!("{token}{org}{row:?}"));
     each.unwrap();
-    seen
+    let each = store.each_note(&mut |token, org, row| seen += &format!("{token}{org}{row:?}"));
+    each.unwrap();
+    seen + &format!("{:?}", store.note(&Token([1; 32]), &OrgId([1; 32])))
 }
 
 #[test]

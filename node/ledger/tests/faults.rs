@@ -16,7 +16,9 @@ use flowlore_common::label::Purpose;
 use flowlore_ledger::ledger::{Accepted, Engine, Ledger};
 use flowlore_ledger::seal::SealError;
 use flowlore_ledger::store::disk::Disk;
-use flowlore_ledger::store::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, TokenRow};
+use flowlore_ledger::store::row::{
+    BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, NoteRow, TokenRow,
+};
 use flowlore_ledger::store::{Changes, Store, StoreError};
 use world::{NOW, World, sighting, today};
 
@@ -105,6 +107,12 @@ impl Store for FullState {
     }
     fn each_label(&self, see: &mut dyn FnMut(&Token, &OrgId, &LabelRow)) -> Result<(), StoreError> {
         self.store.each_label(see)
+    }
+    fn note(&self, token: &Token, org: &OrgId) -> Result<Option<NoteRow>, StoreError> {
+        self.store.note(token, org)
+    }
+    fn each_note(&self, see: &mut dyn FnMut(&Token, &OrgId, &NoteRow)) -> Result<(), StoreError> {
+        self.store.each_note(see)
     }
     fn apply(&self, changes: &Changes) -> Result<(), StoreError> {
         if Failing::take(&self.left, 1) == 0 {

@@ -19,7 +19,9 @@ use flowlore_ledger::fold::Refresh;
 use flowlore_ledger::ledger::{Accepted, Engine, Ledger};
 use flowlore_ledger::seal::{Author, OwnLabel};
 use flowlore_ledger::store::memory::MemoryStore;
-use flowlore_ledger::store::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, TokenRow};
+use flowlore_ledger::store::row::{
+    BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, NoteRow, TokenRow,
+};
 use flowlore_ledger::store::{Changes, Store, StoreError};
 use flowlore_veil::token::token_of;
 use rand_core::RngCore as _;
@@ -81,6 +83,11 @@ fn objects(world: &mut World) -> (Vec<Object>, Records) {
     let anew = Author { incarnation: 1, ..b.author() };
     seal(&mut ledger, anew, Purpose::Flagged, word, rng);
     ledger.seal_items(anew, PayloadKind(77), &[b"new"], NOW, rng).unwrap();
+    // ... and writes why, twice.
+    for title in ["first thought", "second thought"] {
+        let note = world.note(1, NAME, Purpose::Flagged, title);
+        ledger.seal_items(anew, PayloadKind::NOTES, &[&note], NOW, rng).unwrap();
+    }
     for head in ledger.heads().collect::<Vec<_>>() {
         objects.extend(world::blocks(&ledger, head.feed, 0).into_iter().map(Object::Block));
     }
@@ -300,6 +307,12 @@ impl Store for Naive {
     fn each_label(&self, see: &mut dyn FnMut(&Token, &OrgId, &LabelRow)) -> Result<(), StoreError> {
         self.0.each_label(see)
     }
+    fn note(&self, _: &Token, _: &OrgId) -> Result<Option<NoteRow>, StoreError> {
+        Ok(None)
+    }
+    fn each_note(&self, see: &mut dyn FnMut(&Token, &OrgId, &NoteRow)) -> Result<(), StoreError> {
+        self.0.each_note(see)
+    }
     fn apply(&self, changes: &Changes) -> Result<(), StoreError> {
         self.0.apply(changes)
     }
@@ -318,16 +331,17 @@ fn shuffle<T>(items: &mut [T], rng: &mut SeededRng) {
 fn every_order_of_arrival_gives_one_answer() {
     let mut world = World::new(&[1, 2, 3]);
     let (objects, records) = objects(&mut world);
-    assert_eq!(objects.len(), 10);
+    assert_eq!(objects.len(), 12);
     let all: Vec<&Object> = objects.iter().collect();
     let expected = outcome(&deliver(&world, &all, &records));
     let answer: serde_json::Value = serde_json::from_str(&expected.2).unwrap();
     let host = &answer["host"];
     assert_eq!(host["contacted"]["orgs"], 2, "A and B, and not C's stolen label");
     assert_eq!(host["tally"]["malicious"]["orgs"], 1, "B's; A took its own back");
+    assert_eq!(host["titles"], serde_json::json!(["second thought"]), "the last note lives");
     assert_eq!(host["confidence"], 50, "one group: 70 is capped");
     assert_eq!(host["weeks"].as_array().unwrap().len(), 4, "a refresh covers three weeks before");
-    // 10! orders are too many: every rotation, and in each every order of the first four.
+    // 12! orders are too many: every rotation, and in each every order of the first four.
     let mut seen = 0;
     for rotation in 0..objects.len() {
         let mut rotated = all.clone();
@@ -340,7 +354,7 @@ fn every_order_of_arrival_gives_one_answer() {
             seen += 1;
         });
     }
-    assert_eq!(seen, 10 * 24);
+    assert_eq!(seen, 12 * 24);
 }
 
 #[test]

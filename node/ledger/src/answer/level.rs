@@ -49,6 +49,7 @@ pub(super) fn level(words: &Words<'_>, members: u32, day: Day) -> Option<Level> 
     let contacted = Contacted { orgs: aggregate.orgs, groups: aggregate.groups, members };
     let judged = judge(words, contacted);
     let seen = seen_words(words);
+    let people = super::notes::notes(words);
     Some(Level {
         contacted,
         noise: noise(of(Purpose::Knocked)),
@@ -65,9 +66,9 @@ pub(super) fn level(words: &Words<'_>, members: u32, day: Day) -> Option<Level> 
         class: class(contacted),
         behaviours: behaviours(&seen),
         closed_elsewhere: closed(words),
-        titles: Vec::new(),
-        tags: Vec::new(),
-        notes: Vec::new(),
+        titles: people.titles,
+        tags: people.tags,
+        notes: people.notes,
     })
 }
 

@@ -1,17 +1,18 @@
 //! Cutting a feed's end off: after a fork, a re-key or an expulsion. What the org said before
 //! counts again, so the labels that the cut blocks touched are folded anew from what is left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use flowlore_common::block::{Feed, PayloadKind, UnverifiedBlock};
 use flowlore_common::ids::{OrgId, Token};
 use flowlore_common::label::Purpose;
 use flowlore_common::limits::BLOCK_ITEMS_MAX;
 use flowlore_veil::label::Label;
+use flowlore_veil::note::Note;
 
 use super::Ledger;
-use crate::fold::{Ground, Refresh, label_row, refreshed_token, token_in};
-use crate::store::row::{BlockRow, FeedRow, LabelRow};
+use crate::fold::{Ground, Refresh, label_row, note_row, refreshed_token, token_in};
+use crate::store::row::{BlockRow, FeedRow, LabelRow, NoteRow};
 use crate::store::{Changes, StoreError};
 
 const DAMAGED: StoreError = StoreError::Damaged("a block of a feed");
@@ -47,14 +48,12 @@ impl Ledger {
         cuts: &BTreeMap<Feed, u64>,
         changes: &mut Changes,
     ) -> Result<(), StoreError> {
-        let mut touched = BTreeSet::new();
+        let mut touched = Touched::default();
         for (feed, height) in cuts {
             let next = self.feeds.get(feed).map_or(0, |row| row.next);
             for height in *height..next {
                 let row = self.store.block(feed, height)?.ok_or(DAMAGED)?;
-                self.each_said(feed, height, &row, &mut |token, _| {
-                    touched.insert(token);
-                })?;
+                self.each_said(feed, height, &row, &mut |token, said| touched.add(token, said))?;
                 changes.blocks.push((*feed, height, None));
             }
             changes.feeds.push((*feed, self.head_at(feed, *height)?));
@@ -62,30 +61,21 @@ impl Ledger {
         if touched.is_empty() {
             return Ok(());
         }
-        let mut labels: BTreeMap<Token, Option<LabelRow>> =
-            touched.into_iter().map(|token| (token, None)).collect();
         for feed in self.feeds_of(org) {
             let next = self.feeds.get(&feed).map_or(0, |row| row.next);
             for height in 0..cuts.get(&feed).copied().unwrap_or(next) {
                 let row = self.store.block(&feed, height)?.ok_or(DAMAGED)?;
-                self.each_said(&feed, height, &row, &mut |token, said| {
-                    if let Some(label) = labels.get_mut(&token) {
-                        *label = match (said, *label) {
-                            (Said::Label(row), None) => Some(*row),
-                            (Said::Label(row), Some(before)) => Some(before.merge(*row)),
-                            (Said::Refresh, before) => {
-                                before.map(|before| before.refreshed(row.sealed))
-                            }
-                        };
-                    }
-                })?;
+                let mut see = |token, said: &Said| touched.fold(token, said, &row);
+                self.each_said(&feed, height, &row, &mut see)?;
             }
         }
+        let Touched { labels, notes } = touched;
         changes.labels.extend(labels.into_iter().map(|(token, row)| (token, *org, row)));
+        changes.notes.extend(notes.into_iter().map(|(token, row)| (token, *org, row)));
         Ok(())
     }
 
-    /// Shows every valid label and refresh of a block.
+    /// Shows every valid label, refresh and note of a block.
     fn each_said(
         &self,
         feed: &Feed,
@@ -109,6 +99,9 @@ impl Ledger {
                 let refresh = Refresh::parse(item).map_err(|_| DAMAGED)?;
                 let token = refreshed_token(ground, header, refresh)?.ok_or(DAMAGED)?;
                 see(token, &Said::Refresh);
+            } else if header.kind == PayloadKind::NOTES {
+                let note = Note::parse(item).map_err(|_| DAMAGED)?;
+                see(note.token(), &Said::Note(note_row(&block, row.place, index, &note)));
             }
         }
         Ok(())
@@ -144,4 +137,42 @@ enum Said {
     Label(LabelRow),
     /// Still in use.
     Refresh,
+    /// A note.
+    Note(NoteRow),
+}
+
+/// What an org said of the tokens that cut blocks named, as far as it still counts.
+#[derive(Default)]
+struct Touched {
+    labels: BTreeMap<Token, Option<LabelRow>>,
+    notes: BTreeMap<Token, Option<NoteRow>>,
+}
+
+impl Touched {
+    fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.notes.is_empty()
+    }
+
+    /// Notes that a cut block named it.
+    fn add(&mut self, token: Token, said: &Said) {
+        match said {
+            Said::Label(_) | Said::Refresh => drop(self.labels.insert(token, None)),
+            Said::Note(_) => drop(self.notes.insert(token, None)),
+        }
+    }
+
+    /// Takes what a block that is left says.
+    fn fold(&mut self, token: Token, said: &Said, block: &BlockRow) {
+        if let Said::Note(row) = said {
+            if let Some(note) = self.notes.get_mut(&token) {
+                *note = Some(note.map_or(*row, |before| before.merge(*row)));
+            }
+        } else if let Some(label) = self.labels.get_mut(&token) {
+            *label = match (said, *label) {
+                (Said::Label(row), None) => Some(*row),
+                (Said::Label(row), Some(before)) => Some(before.merge(*row)),
+                (_, before) => before.map(|before| before.refreshed(block.sealed)),
+            };
+        }
+    }
 }

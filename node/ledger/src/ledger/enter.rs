@@ -149,12 +149,14 @@ impl Ledger {
         };
         let org = header.feed.org;
         let labels = folded.labels.into_iter().map(|(token, row)| (token, org, Some(row)));
+        let notes = folded.notes.into_iter().map(|(token, row)| (token, org, Some(row)));
         self.store.apply(&Changes {
             folded: end,
             feeds: vec![(header.feed, Some(head))],
             blocks: vec![(header.feed, header.height, Some(row))],
             tokens: folded.tokens,
             labels: labels.collect(),
+            notes: notes.collect(),
             ..Changes::default()
         })?;
         self.feeds.insert(header.feed, head);

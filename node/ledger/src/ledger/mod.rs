@@ -253,6 +253,11 @@ impl Ledger {
             row.encode_meaning(&mut meaning);
             hasher.update(&token.0).update(&org.0).update(&meaning);
         })?;
+        self.store.each_note(&mut |token, org, row| {
+            let mut meaning = Vec::new();
+            row.encode_meaning(&mut meaning);
+            hasher.update(&token.0).update(&org.0).update(&meaning);
+        })?;
         Ok(*hasher.finalize().as_bytes())
     }
 

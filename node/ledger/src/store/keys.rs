@@ -10,6 +10,7 @@
 //! | `b` org 32, incarnation u32, height u64 | block |
 //! | `t` token 32 | void u8, record |
 //! | `l` token 32, org 32 | label |
+//! | `n` token 32, org 32 | note |
 
 use flowlore_common::block::Feed;
 use flowlore_common::canon::{Malformed, Put as _, Reader};
@@ -17,10 +18,12 @@ use flowlore_common::ids::{BlockId, OrgId};
 use flowlore_common::roster::member::FeedPlace;
 use flowlore_common::time::Hour;
 
-use super::row::{BlockRow, FeedRow, LabelPlace, LabelRow, LogEnd, Place, TokenRow, Voids, Weeks};
+use super::row::{
+    BlockRow, FeedRow, LabelPlace, LabelRow, LogEnd, NoteRow, Place, TokenRow, Voids, Weeks,
+};
 
 /// Version of this layout. Another one is rebuilt from the log.
-pub const SCHEMA: u16 = 2;
+pub const SCHEMA: u16 = 3;
 
 /// The key of how far the log is in the state.
 pub const META: &[u8] = b"m";
@@ -35,6 +38,8 @@ pub enum Table {
     Feed = b'f',
     /// Labels.
     Label = b'l',
+    /// Notes.
+    Note = b'n',
     /// Roster documents of contested versions.
     Rival = b'c',
     /// Roster documents.
@@ -205,6 +210,31 @@ impl Row for LabelRow {
             weeks: Weeks { newest: reader.u16()?, bits: reader.u64()? },
             item: Place::decode(reader)?,
         })
+    }
+}
+
+impl Row for NoteRow {
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        self.encode_meaning(bytes);
+        self.item.encode(bytes);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let block = FeedPlace::parse(reader)?;
+        Ok(Self {
+            at: LabelPlace { block, index: reader.u16()? },
+            withdrawn: reader.bool()?,
+            item: Place::decode(reader)?,
+        })
+    }
+}
+
+impl NoteRow {
+    /// The bytes that are the same at every member.
+    pub fn encode_meaning(&self, bytes: &mut Vec<u8>) {
+        self.at.block.encode(bytes);
+        bytes.put_u16(self.at.index);
+        bytes.put_u8(u8::from(self.withdrawn));
     }
 }
 

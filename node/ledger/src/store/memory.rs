@@ -6,7 +6,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use flowlore_common::block::Feed;
 use flowlore_common::ids::{OrgId, RosterHash, Token};
 
-use super::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, TokenRow};
+use super::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, NoteRow, TokenRow};
 use super::{Changes, Store, StoreError};
 
 /// Keeps everything in ordered maps.
@@ -23,6 +23,7 @@ struct Tables {
     blocks: BTreeMap<(Feed, u64), BlockRow>,
     tokens: BTreeMap<Token, TokenRow>,
     labels: BTreeMap<(Token, OrgId), LabelRow>,
+    notes: BTreeMap<(Token, OrgId), NoteRow>,
 }
 
 impl MemoryStore {
@@ -78,6 +79,17 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn note(&self, token: &Token, org: &OrgId) -> Result<Option<NoteRow>, StoreError> {
+        Ok(self.read().notes.get(&(*token, *org)).copied())
+    }
+
+    fn each_note(&self, see: &mut dyn FnMut(&Token, &OrgId, &NoteRow)) -> Result<(), StoreError> {
+        for ((token, org), row) in &self.read().notes {
+            see(token, org, row);
+        }
+        Ok(())
+    }
+
     fn apply(&self, changes: &Changes) -> Result<(), StoreError> {
         let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
         tables.folded = changes.folded;
@@ -101,6 +113,9 @@ impl Store for MemoryStore {
         }
         for (token, org, row) in &changes.labels {
             set(&mut tables.labels, (*token, *org), *row);
+        }
+        for (token, org, row) in &changes.notes {
+            set(&mut tables.notes, (*token, *org), *row);
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ pub mod transfer;
 use flowlore_common::block::Feed;
 use flowlore_common::ids::{OrgId, RosterHash, Token};
 
-use row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, TokenRow};
+use row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, NoteRow, TokenRow};
 
 /// Why the state could not be read or written. The log is untouched: rebuild.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +53,8 @@ pub struct Changes {
     pub tokens: Vec<(Token, TokenRow)>,
     /// Labels; `None`: none is left.
     pub labels: Vec<(Token, OrgId, Option<LabelRow>)>,
+    /// Notes; `None`: none is left.
+    pub notes: Vec<(Token, OrgId, Option<NoteRow>)>,
 }
 
 /// What is asked of an engine. Every list is ascending by its key.
@@ -107,6 +109,16 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     fn each_label(&self, see: &mut dyn FnMut(&Token, &OrgId, &LabelRow)) -> Result<(), StoreError>;
+    /// An org's last note about a token.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn note(&self, token: &Token, org: &OrgId) -> Result<Option<NoteRow>, StoreError>;
+    /// Shows every note, for the state digest.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn each_note(&self, see: &mut dyn FnMut(&Token, &OrgId, &NoteRow)) -> Result<(), StoreError>;
     /// Applies changes whole or not at all. They may be lost by a crash before [`Self::flush`], in
     /// the order in which they came.
     ///

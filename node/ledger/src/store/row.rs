@@ -124,6 +124,25 @@ pub struct LabelPlace {
     pub index: u16,
 }
 
+/// The last note of an org about a token, withdrawn or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoteRow {
+    /// Where it stands in the org's feeds: the last place lives.
+    pub at: LabelPlace,
+    /// It takes back the one before it and says nothing.
+    pub withdrawn: bool,
+    /// The item's bytes.
+    pub item: Place,
+}
+
+impl NoteRow {
+    /// The later of both; like [`LabelRow::merge`], no order of arrival can matter.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        if other.at > self.at { other } else { self }
+    }
+}
+
 impl LabelRow {
     /// What both together say.
     #[must_use]

@@ -9,7 +9,7 @@ use flowlore_common::canon::{Malformed, Reader};
 use flowlore_common::ids::{OrgId, Token};
 
 use super::keys::{self, Row, Table, block_key, feed_key, key, parse_feed};
-use super::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, TokenRow};
+use super::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, NoteRow, TokenRow};
 use super::{Changes, Store, StoreError};
 use crate::limits::SLED_CACHE_BYTES;
 
@@ -148,6 +148,19 @@ impl Store for SledStore {
         rows.map(|_| ())
     }
 
+    fn note(&self, token: &Token, org: &OrgId) -> Result<Option<NoteRow>, StoreError> {
+        self.get(&key(Table::Note, &[&token.0, &org.0]), "note")
+    }
+
+    fn each_note(&self, see: &mut dyn FnMut(&Token, &OrgId, &NoteRow)) -> Result<(), StoreError> {
+        let rows = self.scan(&[Table::Note as u8], "note", |key, value| {
+            let (token, org) = (Token(key.array()?), OrgId(key.array()?));
+            see(&token, &org, &NoteRow::parse(value)?);
+            Ok(())
+        });
+        rows.map(|_| ())
+    }
+
     fn apply(&self, changes: &Changes) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         batch.insert(keys::META, changes.folded.bytes());
@@ -172,6 +185,9 @@ impl Store for SledStore {
         }
         for (token, org, row) in &changes.labels {
             set(&mut batch, key(Table::Label, &[&token.0, &org.0]), row.map(|row| row.bytes()));
+        }
+        for (token, org, row) in &changes.notes {
+            set(&mut batch, key(Table::Note, &[&token.0, &org.0]), row.map(|row| row.bytes()));
         }
         Ok(self.0.apply_batch(batch)?)
     }

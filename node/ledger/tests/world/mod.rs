@@ -27,6 +27,7 @@ use flowlore_ledger::roster::Chain;
 use flowlore_ledger::seal::{Author, OwnLabel};
 use flowlore_veil::body::{Body, Entry};
 use flowlore_veil::keys::WholeKey;
+use flowlore_veil::note::NoteText;
 use flowlore_veil::oprf::Y;
 use flowlore_veil::token::Secret;
 
@@ -160,6 +161,14 @@ impl World {
         let token = record.token();
         let label = secret.label(&token, &org.id, &org.share_group, body, &mut self.rng).unwrap();
         OwnLabel { item: label.encode(), record: record.bytes().to_vec() }
+    }
+
+    /// A note with this title.
+    pub fn note(&mut self, org: usize, name: &str, purpose: Purpose, title: &str) -> Vec<u8> {
+        let secret = secret(name, purpose);
+        let token = secret.token(&input(name)).token();
+        let text = NoteText { title: title.to_owned(), tags: vec![0x0401], ..NoteText::default() };
+        secret.note(&token, &self.orgs[org].id, &text, &mut self.rng).unwrap().encode()
     }
 
     pub fn retraction(&self, org: usize, name: &str, purpose: Purpose) -> OwnLabel {
