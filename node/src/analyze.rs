@@ -97,7 +97,7 @@ pub struct AnalyzeArgs {
 enum Format {
     /// By content
     Auto,
-    /// Zeek logs, which are all that this version reads
+    /// The same: whatever is found is read
     Zeek,
 }
 

@@ -17,6 +17,7 @@ use crate::{
     flow::Flow,
     intake::Seen,
     limits::{EMPTY_HOURS_MAX, GAP_HOURS_MAX},
+    record::Sizes,
 };
 
 /// Loss from which coverage is poor, thousandths of all bytes or segments.
@@ -39,6 +40,10 @@ pub(crate) struct Tally {
     one_sided: u64,
     outbound: u64,
     named: u64,
+    flows: u64,
+    /// Flows whose payload is estimated, exported ones among them.
+    estimated: u64,
+    exported: u64,
     /// Hours of the flow before, so that a run of flows costs no search.
     last: Option<(u32, u32)>,
 }
@@ -54,6 +59,9 @@ impl Tally {
         let payload = flow.orig_bytes.saturating_add(flow.resp_bytes);
         self.missed_bytes = self.missed_bytes.saturating_add(flow.missed_bytes);
         self.payload_bytes = self.payload_bytes.saturating_add(payload);
+        self.flows += 1;
+        self.estimated += u64::from(flow.sizes != Sizes::Counted);
+        self.exported += u64::from(flow.sizes == Sizes::Exported);
         if flow.transport == 6 {
             self.tcp += 1;
             self.one_sided += u64::from(is_one_sided(flow));
@@ -73,6 +81,9 @@ impl Tally {
         self.one_sided += other.one_sided;
         self.outbound += other.outbound;
         self.named += other.named;
+        self.flows += other.flows;
+        self.estimated += other.estimated;
+        self.exported += other.exported;
     }
 
     /// Days on which a flow began or ended.
@@ -156,6 +167,12 @@ pub struct Coverage {
     /// Whether there was no flow at all.
     #[serde(skip)]
     pub no_flows: bool,
+    /// Flows whose payload is estimated from bytes with headers, thousandths.
+    #[serde(skip)]
+    pub estimated_permille: u64,
+    /// Flows known from routers' records only, thousandths.
+    #[serde(skip)]
+    pub exported_permille: u64,
 }
 
 impl Coverage {
@@ -230,6 +247,8 @@ pub(crate) fn grade(tally: &Tally, seen: &Seen, history_days: u32) -> Coverage {
         notes: Vec::new(),
         empty_hours: empty,
         no_flows: tally.ended.is_empty(),
+        estimated_permille: permille(tally.estimated, tally.flows),
+        exported_permille: permille(tally.exported, tally.flows),
     };
     coverage.notes = notes(&coverage, dark, one_sided);
     coverage.empty_hours.truncate(EMPTY_HOURS_MAX);
@@ -256,6 +275,19 @@ fn notes(coverage: &Coverage, dark: bool, one_sided: u64) -> Vec<String> {
     }
     if one_sided * 2 > ONE_SIDED_POOR_PERMILLE {
         notes.push(format!("Of {} of TCP flows only one side was seen.", tenths(one_sided)));
+    }
+    if coverage.estimated_permille > 0 {
+        notes.push(format!(
+            "Of {} of flows the records count bytes with headers: payload sizes are estimates.",
+            tenths(coverage.estimated_permille)
+        ));
+    }
+    if coverage.exported_permille > 0 {
+        notes.push(format!(
+            "{} of flows are routers' records: long connections come in parts, and there are no \
+             names, hello sizes or order of packets.",
+            tenths(coverage.exported_permille)
+        ));
     }
     if dark {
         notes.push("DNS and TLS logs are absent: destinations have no names.".to_owned());

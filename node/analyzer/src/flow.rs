@@ -9,7 +9,7 @@ use crate::{
     category::{self, Shape},
     limits::BUCKETS,
     packed::{Addr, Reader, Uid, Writer, mix, unzigzag, zigzag},
-    record::{Conn, ConnState},
+    record::{Conn, ConnState, Sizes},
 };
 
 /// Recognised application protocols, as bits.
@@ -61,6 +61,8 @@ pub struct Flow {
     pub state: Option<ConnState>,
     /// [`service`] bits.
     pub services: u8,
+    /// How the sizes are known.
+    pub sizes: Sizes,
     /// A snapshot of a flow that goes on.
     pub open: bool,
     /// Whether the sensor takes the originator for an inside host.
@@ -173,6 +175,9 @@ const OPEN: u8 = 1 << 5;
 /// Above: 0 other, 1 TCP, 2 UDP.
 const TRANSPORT_SHIFT: u8 = 6;
 
+/// Of the byte of services, the upper half: how sizes are known.
+const SIZES_SHIFT: u8 = 4;
+
 /// Which bucket the records of this client wait in.
 #[must_use]
 pub fn bucket_of(client: Addr) -> usize {
@@ -193,7 +198,7 @@ pub fn write_conn(out: &mut Writer<'_>, record: &Conn<'_>, file: u32, base_us: i
     head |= if record.open { OPEN } else { 0 };
     out.byte(head);
     out.byte(state_code(record.state) | tri(record.local_orig) << 4 | tri(record.local_resp) << 6);
-    out.byte(record.service.map_or(0, services_of));
+    out.byte(record.service.map_or(0, services_of) | (record.sizes as u8) << SIZES_SHIFT);
     if transport == 0 {
         out.byte(record.transport);
     }
@@ -411,7 +416,12 @@ fn read_flow<'a>(
         resp_port: ports as u16,
         transport,
         state,
-        services,
+        services: services & 0x0f,
+        sizes: match services >> SIZES_SHIFT {
+            0 => Sizes::Counted,
+            1 => Sizes::Estimated,
+            _ => Sizes::Exported,
+        },
         open: head & OPEN != 0,
         local_orig: untri(second >> 4),
         local_resp: untri(second >> 6),
@@ -450,6 +460,7 @@ mod tests {
             orig_ip_bytes: Some(17),
             resp_packets: None,
             resp_ip_bytes: None,
+            sizes: Sizes::Exported,
             open: true,
         }
     }
@@ -478,6 +489,7 @@ mod tests {
                 assert_eq!((flow.file, flow.transport), (70_000, transport));
                 assert_eq!(flow.state, Some(ConnState::Oth));
                 assert_eq!(flow.services, service::TLS | service::HTTP);
+                assert_eq!(flow.sizes, Sizes::Exported);
                 assert_eq!((flow.local_orig, flow.local_resp), (Some(true), Some(false)));
                 assert!(flow.open);
             }

@@ -40,6 +40,18 @@ pub enum ConnState {
     Oth,
 }
 
+/// How the sizes of a connection are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sizes {
+    /// The sensor counted payload.
+    #[default]
+    Counted,
+    /// The sensor saw every packet and counted frames or IP packets; payload is what headers leave.
+    Estimated,
+    /// A router's record: as [`Self::Estimated`], and perhaps of sampled packets or of one way only.
+    Exported,
+}
+
 /// A connection: conn.log, or open_conn.log for one that had not ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conn<'a> {
@@ -77,6 +89,8 @@ pub struct Conn<'a> {
     pub resp_packets: Option<u64>,
     /// IP bytes from the responder, headers included.
     pub resp_ip_bytes: Option<u64>,
+    /// How bytes and packets are known.
+    pub sizes: Sizes,
     /// From an `open_` log: a snapshot of a connection that goes on.
     pub open: bool,
 }

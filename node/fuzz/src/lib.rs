@@ -5,6 +5,7 @@
 //! | `zeek_tsv` | rows under a good header of each log type |
 //! | `zeek_json` | an object of each log type, its values replaced |
 //! | `zeek_cut` | any bytes, in blocks and in pieces |
+//! | `eve` | Suricata events whose values are replaced |
 //! | `evaluate` | requests to an evaluator and its answers |
 //! | `invite` | lines that invite an org |
 //! | `block` | any bytes as a block, and as the payload of one that is signed |

@@ -13,7 +13,8 @@ use super::map::Map;
 use super::unpack::{self, Packing};
 
 /// Said of a file in no format of ours.
-const UNKNOWN: &str = "no format that we know (Zeek's text logs begin with a header, #fields)";
+const UNKNOWN: &str =
+    "no format that we know: Zeek's logs (as text they begin with #fields), Suricata's EVE JSON";
 
 /// What is left to read.
 pub(super) struct Queue<'a> {

@@ -33,6 +33,8 @@ use model::{
 
 /// Share of one-sided TCP from which evidence is weak, thousandths; as for poor coverage.
 const WEAK_PERMILLE: u64 = 100;
+/// Share of flows known from routers' records alone from which evidence is weak, thousandths: most.
+const EXPORTED_PERMILLE: u64 = 500;
 
 /// A report, and what a history is to remember of the input.
 #[derive(Debug)]
@@ -65,7 +67,8 @@ impl Analysis {
         let around = Surroundings {
             inside_hosts: u32::try_from(part.inside.len()).unwrap_or(u32::MAX),
             history_days,
-            weak_evidence: coverage.one_sided_permille > WEAK_PERMILLE,
+            weak_evidence: coverage.one_sided_permille > WEAK_PERMILLE
+                || coverage.exported_permille > EXPORTED_PERMILLE,
             ..settlement.surroundings()
         };
         let candidates = std::mem::take(&mut part.candidates);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::row::Row;
 use super::text;
-use crate::record::{Conn, ConnState, Skip};
+use crate::record::{Conn, ConnState, Sizes, Skip};
 
 pub(super) const COLUMNS: &[&str] = &[
     "ts",
@@ -55,6 +55,7 @@ pub(super) fn read<'a>(row: &impl Row<'a>, open: bool) -> Result<Conn<'a>, Skip>
         orig_ip_bytes: row.count(17)?,
         resp_packets: row.count(18)?,
         resp_ip_bytes: row.count(19)?,
+        sizes: Sizes::Counted,
         open,
     })
 }

@@ -10,8 +10,11 @@ use std::sync::LazyLock;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::Object;
 use super::kind::{Content, Kind, WANTED_MAX, same_name};
 use super::row::Row;
+use super::table::{OBJECTS, Objects};
+use super::tally::Format;
 use super::text::is_binary;
 use crate::limits::LIST_ITEMS_MAX;
 use crate::record::{Sink, Skip};
@@ -75,14 +78,33 @@ enum Value<'a> {
 type Values<'a> = [Option<Value<'a>>; WANTED_MAX + 1];
 
 /// What the records of a JSON file are, found at its first object.
-pub(super) fn recognise(line: &[u8], hint: Option<Content>) -> Option<Content> {
+pub(super) fn recognise(line: &[u8], hint: Option<Content>) -> Option<Object> {
     let pairs = Pairs::parse(std::str::from_utf8(line).ok()?)?;
     let path = pairs.0.iter().rfind(|(key, _)| PATH_KEYS.contains(&key.as_str()));
     if let Some((_, value)) = path {
-        return Some(Content::named(&plain(value)?).opened_by(hint));
+        return Some(Object::Zeek(Content::named(&plain(value)?).opened_by(hint)));
     }
     let keys: Vec<&str> = pairs.0.iter().map(|(key, _)| key.as_str()).collect();
-    Content::guessed(&keys, hint)
+    let listed = OBJECTS.iter().find(|format| (format.is)(&keys));
+    listed.map(Object::Listed).or_else(|| Content::guessed(&keys, hint).map(Object::Zeek))
+}
+
+/// Reads one object of a format of the table.
+pub(super) fn read_listed(
+    line: &[u8],
+    format: &Objects,
+    whole: bool,
+    sink: &mut dyn Sink,
+) -> (Option<Format>, Result<(), Skip>) {
+    let Ok(text) = std::str::from_utf8(line) else { return (None, Err(Skip::Binary)) };
+    let (name, result) = (format.read)(text, sink);
+    let result = result.map_err(|reason| match reason {
+        Skip::BadJson => why_not_json(line, whole),
+        other => other,
+    });
+    // A text that is no JSON is of no kind.
+    let is_json = !matches!(result, Err(Skip::BadJson | Skip::Binary | Skip::CutOff));
+    (is_json.then_some(Format::Listed(name)), result)
 }
 
 /// Reads one object of a file whose records are `content` unless they say otherwise themselves.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bytes -> Reader (format by content, lines) -> tsv | json | array -> conn, dns, tls ... -> Sink
+//!                                            -> a row of `table` -> eve ...             -> Sink
 //! ```
 //!
 //! A [`Reader`] takes a file in blocks of any size. A [`Cutter`] cuts a file that lies in memory into
@@ -15,12 +16,15 @@ mod conn;
 mod cut;
 mod dhcp;
 mod dns;
+mod eve;
 mod files;
 mod http;
 mod json;
 mod kind;
 mod notice;
 mod row;
+mod sizes;
+mod table;
 mod tally;
 mod text;
 mod tls;
@@ -36,6 +40,7 @@ pub use tally::FileTally;
 use array::{Element, Elements};
 use kind::Content;
 use memchr::memchr;
+use table::Objects;
 use tally::Format;
 use text::is_binary;
 use tsv::{Header, Splits};
@@ -55,13 +60,20 @@ enum Mode {
     Undecided(usize),
     /// Under Zeek's header.
     Tsv(Header),
-    /// An object a line, of this content unless an object says otherwise.
-    Json(Content),
-    /// An array over the whole file; the content once an element told it. One of other objects is read
+    /// An object a line, of this kind unless an object says otherwise.
+    Json(Object),
+    /// An array over the whole file; the kind once an element told it. One of other objects is read
     /// to its end.
-    Array(Elements, Option<Content>),
+    Array(Elements, Option<Object>),
     /// Not read.
     Foreign(Format),
+}
+
+/// Whose objects the records of a JSON file are.
+#[derive(Clone, Copy, Debug)]
+enum Object {
+    Zeek(Content),
+    Listed(&'static Objects),
 }
 
 /// Reads one file, given in blocks.
@@ -70,8 +82,8 @@ pub struct Reader {
     hint: Option<Content>,
     mode: Mode,
     tally: FileTally,
-    /// The content counted last: records of one kind follow each other.
-    counted: Option<Content>,
+    /// The format counted last: records of one kind follow each other.
+    counted: Option<Format>,
     /// The beginning of a line whose end is in a later block, at most the longest line.
     begun: Vec<u8>,
     /// The line in hand is longer than that; its rest is passed over.
@@ -152,17 +164,11 @@ impl Reader {
         let block = block.strip_prefix(b"\xef\xbb\xbf").unwrap_or(block);
         // The first bytes only, so that the answer does not depend on the block's size.
         let is_array = block[..block.len().min(PROBE_BYTES)].trim_ascii_start().starts_with(b"[");
-        self.mode = match block {
-            // Both byte orders, microseconds and nanoseconds:
-            // <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-06.html>.
-            [0xa1, 0xb2, 0xc3, 0xd4, ..]
-            | [0xd4, 0xc3, 0xb2, 0xa1, ..]
-            | [0xa1, 0xb2, 0x3c, 0x4d, ..]
-            | [0x4d, 0x3c, 0xb2, 0xa1, ..] => Mode::Foreign(Format::Pcap),
-            // <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-05.html>, section 4.1.
-            [0x0a, 0x0d, 0x0d, 0x0a, ..] => Mode::Foreign(Format::Pcapng),
-            _ if is_array => Mode::Array(Elements::default(), None),
-            _ => Mode::Undecided(0),
+        let listed = table::BYTES.iter().find(|format| (format.is)(block));
+        self.mode = match listed {
+            Some(format) => Mode::Foreign(Format::Listed(format.name)),
+            None if is_array => Mode::Array(Elements::default(), None),
+            None => Mode::Undecided(0),
         };
         self.text(block, sink);
     }
@@ -227,7 +233,7 @@ impl Reader {
             Mode::Tsv(header) if line[0] == b'#' => {
                 header.directive(line, self.hint);
                 let content = header.content();
-                self.count_content(content);
+                self.count_format(content.map(Format::Zeek));
             }
             Mode::Tsv(header) => {
                 self.tally.records += 1;
@@ -235,9 +241,9 @@ impl Reader {
                     self.tally.skip(reason, 1);
                 }
             }
-            Mode::Json(content) => {
-                let content = *content;
-                self.object(line, content, whole, sink);
+            Mode::Json(object) => {
+                let object = *object;
+                self.object(line, object, whole, sink);
             }
             Mode::Undecided(bytes) => {
                 let bytes = *bytes + line.len() + 1;
@@ -254,14 +260,14 @@ impl Reader {
             return self.line(line, whole, sink);
         }
         if line.trim_ascii_start().starts_with(b"{")
-            && let Some(content) = json::recognise(line, self.hint)
+            && let Some(object) = json::recognise(line, self.hint)
         {
             // What came before was no row without its header, but no JSON.
             if let Some(count) = self.tally.skipped.remove(&Skip::NoHeader) {
                 self.tally.skip(Skip::BadJson, count);
             }
-            self.mode = Mode::Json(content);
-            return self.object(line, content, whole, sink);
+            self.mode = Mode::Json(object);
+            return self.object(line, object, whole, sink);
         }
         self.tally.records += 1;
         self.tally.skip(if is_binary(line) { Skip::Binary } else { Skip::NoHeader }, 1);
@@ -272,10 +278,16 @@ impl Reader {
         };
     }
 
-    fn object(&mut self, text: &[u8], content: Content, whole: bool, sink: &mut impl Sink) {
+    fn object(&mut self, text: &[u8], object: Object, whole: bool, sink: &mut impl Sink) {
         self.tally.records += 1;
-        let (content, result) = json::read(text, content, self.hint, whole, sink);
-        self.count_content(Some(content));
+        let (format, result) = match object {
+            Object::Zeek(content) => {
+                let (content, result) = json::read(text, content, self.hint, whole, sink);
+                (Some(Format::Zeek(content)), result)
+            }
+            Object::Listed(objects) => json::read_listed(text, objects, whole, sink),
+        };
+        self.count_format(format);
         if let Err(reason) = result {
             self.tally.skip(reason, 1);
         }
@@ -285,23 +297,23 @@ impl Reader {
     fn element(
         &mut self,
         element: Element<'_>,
-        known: Option<Content>,
+        known: Option<Object>,
         whole: bool,
         sink: &mut impl Sink,
     ) {
         let Element::Text(text) = element else { return self.count_too_long() };
-        // The content may have become known since this block began.
+        // It may have become known since this block began.
         let known = match &self.mode {
-            Mode::Array(_, content) => content.or(known),
+            Mode::Array(_, object) => object.or(known),
             _ => known,
         };
-        let content = known.or_else(|| json::recognise(text, self.hint));
-        match (content, &mut self.mode) {
-            (Some(content), mode) => {
+        let object = known.or_else(|| json::recognise(text, self.hint));
+        match (object, &mut self.mode) {
+            (Some(object), mode) => {
                 if let Mode::Array(_, place) = mode {
-                    *place = Some(content);
+                    *place = Some(object);
                 }
-                self.object(text, content, whole, sink);
+                self.object(text, object, whole, sink);
             }
             (None, _) => {
                 self.tally.records += 1;
@@ -310,10 +322,10 @@ impl Reader {
         }
     }
 
-    fn count_content(&mut self, content: Option<Content>) {
-        if content != self.counted {
-            self.counted = content;
-            self.tally.formats.extend(content.map(Format::Zeek));
+    fn count_format(&mut self, format: Option<Format>) {
+        if format != self.counted {
+            self.counted = format;
+            self.tally.formats.extend(format);
         }
     }
 

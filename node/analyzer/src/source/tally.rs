@@ -12,12 +12,10 @@ pub(super) enum Format {
     Empty,
     /// No format of ours.
     Unknown,
-    /// Captured packets, libpcap's format.
-    Pcap,
-    /// Captured packets, pcapng.
-    Pcapng,
     /// A log of Zeek's.
     Zeek(Content),
+    /// One of the table's, by its name in the report.
+    Listed(&'static str),
 }
 
 /// The numbers of one file, or of a part of it.
@@ -41,9 +39,8 @@ impl FileTally {
         let name = |format: &Format| match format {
             Format::Empty => "empty".to_owned(),
             Format::Unknown => "unknown".to_owned(),
-            Format::Pcap => "pcap".to_owned(),
-            Format::Pcapng => "pcapng".to_owned(),
             Format::Zeek(content) => format!("zeek/{}", content.name()),
+            Format::Listed(name) => (*name).to_owned(),
         };
         let names: BTreeSet<String> = self.formats.iter().map(name).collect();
         names.into_iter().collect::<Vec<_>>().join("+")
@@ -52,7 +49,7 @@ impl FileTally {
     /// Whether the file is a packet capture, which this version does not read.
     #[must_use]
     pub fn is_capture(&self) -> bool {
-        self.formats.contains(&Format::Pcap) || self.formats.contains(&Format::Pcapng)
+        ["pcap", "pcapng"].iter().any(|name| self.formats.contains(&Format::Listed(name)))
     }
 
     /// Whether the file is of no format that we know.

@@ -2,6 +2,7 @@
 //! blocks and the pieces. Method: small logs of our own, bad lines planted among good ones, all cuts.
 
 mod collect;
+mod eve;
 mod formats;
 mod pieces;
 mod planted;

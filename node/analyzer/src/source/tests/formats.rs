@@ -42,7 +42,7 @@ fn conn() {
              service: Some({:?}), duration_us: Some(1500000), orig_bytes: Some(10), \
              resp_bytes: Some(20), state: Some(Sf), local_orig: Some(true), local_resp: Some(false), \
              missed_bytes: 3, history: Some({:?}), orig_packets: Some(4), \
-             orig_ip_bytes: Some(200), resp_packets: Some(5), resp_ip_bytes: Some(300), open: false }}",
+             orig_ip_bytes: Some(200), resp_packets: Some(5), resp_ip_bytes: Some(300), sizes: Counted, open: false }}",
             b"CAbc1", b"ssl,http", b"ShADadFf",
         )
     );
