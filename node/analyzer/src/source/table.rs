@@ -12,8 +12,11 @@ pub(super) struct Objects {
     /// Whether an object with these keys is one of its records. Asked before Zeek's logs are guessed.
     pub(super) is: fn(&[&str]) -> bool,
     /// Reads an object; gives what kind of record it was, by its name in the report.
-    pub(super) read: fn(&str, &mut dyn Sink) -> (&'static str, Result<(), Skip>),
+    pub(super) read: fn(&str, &mut dyn Sink) -> Outcome,
 }
+
+/// What kind of record it was, and why it gave nothing if it did not.
+type Outcome = (&'static str, Result<(), Skip>);
 
 /// Formats of JSON objects.
 pub(super) static OBJECTS: &[Objects] = &[Objects { is: eve::is, read: eve::read }];
