@@ -63,11 +63,13 @@ fn data_flows_one_way_through_the_crates() {
         ("flowlore-analyzer", &["flowlore-common"][..]),
         ("flowlore-veil", &["flowlore-common"][..]),
         ("flowlore-synth", &["flowlore-common"][..]),
+        ("flowlore-archive", &["flowlore-common"][..]),
         ("flowlore-ledger", &["flowlore-common", "flowlore-veil"][..]),
         (
             "flowlore-node",
             &[
                 "flowlore-analyzer",
+                "flowlore-archive",
                 "flowlore-common",
                 "flowlore-ledger",
                 "flowlore-proto",

@@ -71,7 +71,7 @@ pub struct Column {
     /// From a row.
     pub get: for<'a> fn(&'a Row) -> Cell<'a>,
     /// Into a row; `None`: such a value cannot be there.
-    pub set: fn(&mut Row, Cell<'_>) -> Option<()>,
+    pub set: fn(&mut Row, &Cell<'_>) -> Option<()>,
 }
 
 /// One entry of [`COLUMNS`]: the field of the same name, by the way its type goes.
@@ -136,7 +136,7 @@ mod address {
     pub(super) fn get(value: &IpAddr) -> Cell<'_> {
         Cell::Text(Cow::Owned(value.to_string()))
     }
-    pub(super) fn set(cell: Cell<'_>) -> Option<IpAddr> {
+    pub(super) fn set(cell: &Cell<'_>) -> Option<IpAddr> {
         let Cell::Text(text) = cell else { return None };
         text.parse().ok()
     }
@@ -146,11 +146,15 @@ mod text {
     use super::{Cell, Cow};
     use crate::limits::TEXT_BYTES_MAX;
     pub(super) fn get(value: &str) -> Cell<'_> {
-        Cell::Text(Cow::Borrowed(&value[..value.floor_char_boundary(TEXT_BYTES_MAX)]))
+        let mut end = value.len().min(TEXT_BYTES_MAX);
+        while !value.is_char_boundary(end) {
+            end -= 1;
+        }
+        Cell::Text(Cow::Borrowed(&value[..end]))
     }
-    pub(super) fn set(cell: Cell<'_>) -> Option<String> {
+    pub(super) fn set(cell: &Cell<'_>) -> Option<String> {
         let Cell::Text(text) = cell else { return None };
-        Some(text.into_owned())
+        Some(text.to_string())
     }
 }
 
@@ -159,8 +163,8 @@ mod maybe_text {
     pub(super) fn get(value: &Option<String>) -> Cell<'_> {
         value.as_deref().map_or(Cell::Null, text::get)
     }
-    pub(super) fn set(cell: Cell<'_>) -> Option<Option<String>> {
-        if cell == Cell::Null { Some(None) } else { text::set(cell).map(Some) }
+    pub(super) fn set(cell: &Cell<'_>) -> Option<Option<String>> {
+        if *cell == Cell::Null { Some(None) } else { text::set(cell).map(Some) }
     }
 }
 
@@ -169,9 +173,9 @@ mod time {
     pub(super) fn get(value: &Micros) -> Cell<'static> {
         Cell::Number(value.0)
     }
-    pub(super) fn set(cell: Cell<'_>) -> Option<Micros> {
+    pub(super) fn set(cell: &Cell<'_>) -> Option<Micros> {
         let Cell::Number(micros) = cell else { return None };
-        Some(Micros(micros))
+        Some(Micros(*micros))
     }
 }
 
@@ -180,9 +184,9 @@ mod small {
     pub(super) fn get<T: Copy + Into<i64>>(value: &T) -> Cell<'static> {
         Cell::Number((*value).into())
     }
-    pub(super) fn set<T: TryFrom<i64>>(cell: Cell<'_>) -> Option<T> {
+    pub(super) fn set<T: TryFrom<i64>>(cell: &Cell<'_>) -> Option<T> {
         let Cell::Number(number) = cell else { return None };
-        number.try_into().ok()
+        (*number).try_into().ok()
     }
 }
 
@@ -191,7 +195,7 @@ mod number {
     pub(super) fn get(value: &u64) -> Cell<'static> {
         Cell::Number(i64::try_from(*value).unwrap_or(i64::MAX))
     }
-    pub(super) fn set(cell: Cell<'_>) -> Option<u64> {
+    pub(super) fn set(cell: &Cell<'_>) -> Option<u64> {
         super::small::set(cell)
     }
 }
@@ -201,10 +205,10 @@ mod maybe_number {
     pub(super) fn get(value: &Option<i64>) -> Cell<'static> {
         value.map_or(Cell::Null, Cell::Number)
     }
-    pub(super) fn set(cell: Cell<'_>) -> Option<Option<i64>> {
+    pub(super) fn set(cell: &Cell<'_>) -> Option<Option<i64>> {
         match cell {
             Cell::Null => Some(None),
-            Cell::Number(number) => Some(Some(number)),
+            Cell::Number(number) => Some(Some(*number)),
             _ => None,
         }
     }
@@ -215,9 +219,9 @@ mod flag {
     pub(super) fn get(value: &bool) -> Cell<'static> {
         Cell::Flag(*value)
     }
-    pub(super) fn set(cell: Cell<'_>) -> Option<bool> {
+    pub(super) fn set(cell: &Cell<'_>) -> Option<bool> {
         let Cell::Flag(flag) = cell else { return None };
-        Some(flag)
+        Some(*flag)
     }
 }
 
@@ -226,7 +230,7 @@ mod maybe_flag {
     pub(super) fn get(value: &Option<bool>) -> Cell<'static> {
         value.map_or(Cell::Null, Cell::Flag)
     }
-    pub(super) fn set(cell: Cell<'_>) -> Option<Option<bool>> {
-        if cell == Cell::Null { Some(None) } else { flag::set(cell).map(Some) }
+    pub(super) fn set(cell: &Cell<'_>) -> Option<Option<bool>> {
+        if *cell == Cell::Null { Some(None) } else { flag::set(cell).map(Some) }
     }
 }

@@ -193,12 +193,12 @@ pub fn read<E: From<ArchiveError>>(
     mut take: impl FnMut(Row) -> Result<(), E>,
 ) -> Result<usize, E> {
     let file = File::open(path).map_err(ArchiveError::io(path))?;
-    let damaged = |error: ParquetError| damage(path, error);
+    let damaged = |error: ParquetError| damage(path, &error);
     let filters = ReaderProperties::builder().set_read_bloom_filter(selection.address.is_some());
     let options = ReadOptionsBuilder::new().with_reader_properties(filters.build()).build();
     let reader = SerializedFileReader::new_with_options(file, options).map_err(damaged)?;
     if reader.metadata().file_metadata().schema() != SCHEMA.as_ref() {
-        return Err(damage(path, "other columns than this version writes").into());
+        return Err(damage(path, &"other columns than this version writes").into());
     }
     let mut groups = 0;
     for number in 0..reader.num_row_groups() {
@@ -219,7 +219,7 @@ pub fn read<E: From<ArchiveError>>(
     Ok(groups)
 }
 
-fn damage(path: &Path, what: impl ToString) -> ArchiveError {
+fn damage(path: &Path, what: &impl ToString) -> ArchiveError {
     ArchiveError::Damaged { path: path.to_owned(), what: what.to_string() }
 }
 
@@ -306,7 +306,7 @@ fn fill<'a>(
     for (at, row) in rows.iter_mut().enumerate() {
         let absent = optional && levels[at] == 0;
         let cell = if absent { Cell::Null } else { values.next().ok_or_else(wrong)?? };
-        (column.set)(row, cell).ok_or_else(wrong)?;
+        (column.set)(row, &cell).ok_or_else(wrong)?;
     }
     Ok(())
 }
