@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use flowlore_common::label::{Behaviour, Reason, Severity, Verdict};
+use flowlore_common::label::{Behaviour, Outcome, Reason, Severity, Verdict};
+use flowlore_common::tag::Tag;
 use flowlore_common::time::Day;
 
 use crate::access::Given;
@@ -108,6 +109,27 @@ pub struct Label {
     /// Keep it here so long before it leaves, such as 72h or 3d, at most 30d; retract takes it back
     #[arg(long, value_name = "TIME", default_value = "0h", hide_default_value = true, value_parser = hours)]
     pub hold: u16,
+    /// One line that says what it is, for members who know the name
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub title: String,
+    /// What you know about it, for members who know the name; nothing inside belongs in it
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub note: String,
+    /// Such as threat:phishing or destination:cdn; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<Tag>,
+    /// Keep the label on your org's node for good; then any destination will do
+    #[arg(long, conflicts_with = "hold")]
+    pub local: bool,
+    /// An incident about it was closed as true_positive, benign_expected or false_positive
+    #[arg(long, value_parser = closed_as)]
+    pub outcome: Option<Outcome>,
+    /// Why it was closed so, such as known_service
+    #[arg(long, requires = "outcome", value_parser = given_reason)]
+    pub reason: Option<Reason>,
+    /// Minutes that people spent on it; told as a power of two
+    #[arg(long, requires = "outcome", value_name = "N")]
+    pub minutes: Option<u32>,
 }
 
 /// `flowlore dispute`.
@@ -188,9 +210,18 @@ pub struct Upload {
     pub keep_here: bool,
 }
 
+fn closed_as(text: &str) -> Result<Outcome, String> {
+    match text.parse() {
+        Ok(Outcome::None) | Err(_) => {
+            Err("write true_positive, benign_expected or false_positive".to_owned())
+        }
+        Ok(outcome) => Ok(outcome),
+    }
+}
+
 fn given_reason(text: &str) -> Result<Reason, String> {
     match text.parse() {
-        Ok(Reason::None) => Err("a dispute needs a reason".to_owned()),
+        Ok(Reason::None) => Err("a reason is needed, and none is none".to_owned()),
         Ok(reason) => Ok(reason),
         Err(unknown) => Err(unknown.to_string()),
     }
@@ -244,8 +275,12 @@ mod tests {
             (&["label", "x.example", "--verdict", "benign", "--behaviour", "evil"], "strobe"),
             (&["upload", "x.log", "--min-severity", "loud"], "critical"),
             (&["label", "x.example", "--verdict", "benign", "--hold", "31d"], "at most 30d"),
+            (&["label", "x.example", "--verdict", "benign", "--tag", "evil"], "threat:phishing"),
+            (&["label", "x.example", "--verdict", "benign", "--outcome", "none"], "false_positive"),
+            (&["label", "x.example", "--verdict", "benign", "--minutes", "5"], "--outcome"),
+            (&["label", "x.example", "--verdict", "benign", "--local", "--hold", "3d"], "--hold"),
             (&["dispute", "x.example"], "--reason"),
-            (&["dispute", "x.example", "--reason", "none"], "needs a reason"),
+            (&["dispute", "x.example", "--reason", "none"], "a reason is needed"),
             (&["dispute", "x.example", "--reason", "mood"], "known_service"),
         ] {
             let text = refused(arguments);

@@ -149,6 +149,17 @@ async fn labels_arrive_as_they_were_meant() {
         ["slow.example Suspicious  0 held 72 h", "evil.example:443 disputed cleaned_up"]
     );
 
+    let arguments =
+        ["label", "kit.example", "--verdict", "malicious", "--title", "A kit", "--note"];
+    let rest = ["Two pages.", "--tag", "threat:phishing", "--tag", "impact:execution", "--outcome"];
+    let last = ["true_positive", "--reason", "authorised_test", "--minutes", "40", "--local"];
+    flowlore(&node, &[&arguments[..], &rest[..], &last[..]].concat()).await.0.unwrap();
+    let put = node.seen().put.unwrap();
+    assert_eq!((&*put.title, &*put.note, put.local), ("A kit", "Two pages.", true));
+    assert_eq!(put.tags, ["threat:phishing", "impact:execution"]);
+    assert_eq!((&*put.outcome, &*put.reason), ("true_positive", "authorised_test"));
+    assert_eq!(put.minutes, 40);
+
     let (_, out) = flowlore(&node, &["retract", "evil.example", "--json"]).await;
     assert_eq!(out, "{\"destination\":\"evil.example\",\"retracted\":1}\n");
     let failure = flowlore(&node, &["retract", "never.example"]).await.0.unwrap_err();

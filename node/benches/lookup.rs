@@ -110,7 +110,7 @@ async fn fill(node: &Running, names: usize) {
     let (policy, slots) = (node.own_policy(&roster), node.slots(&roster));
     let drafted = draft(&seen, &[], &policy, slots, &mut SystemRng);
     assert_eq!(drafted.statements.len(), 2 * names);
-    node.outbox().observe(drafted.statements).unwrap();
+    node.outbox().observe(drafted.statements, slots).unwrap();
     publish_due(node).await.unwrap();
 }
 

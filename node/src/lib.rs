@@ -32,7 +32,9 @@
 //! | [`metrics`] | counters, and the page on which they stand |
 //! | [`node`] | a running node: what its services share |
 //! | [`membership`] | what a governor's node does to its federation |
+//! | [`say`] | what people say and take back |
 //! | [`publisher`] | due statements to sealed labels |
+//! | [`upkeep`], [`phase`] | what was sealed and no longer stands, or is still in use, and when that is said |
 //! | [`peer`] | joining, and replication with other members |
 //! | [`rpc`] | the services |
 //! | [`serve`] | both ports and all workers, until told to stop |
@@ -66,14 +68,17 @@ pub mod observe;
 pub mod outbox;
 pub mod peer;
 pub mod people;
+pub mod phase;
 pub mod publish;
 pub mod publisher;
 pub mod roster;
 pub mod rpc;
+pub mod say;
 pub mod serve;
 pub mod spill;
 pub mod store;
 pub mod synth;
 pub mod tls;
+pub mod upkeep;
 pub mod vault;
 pub mod wanted;

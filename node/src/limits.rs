@@ -83,6 +83,10 @@ pub const WANTED_NAMES_MAX: usize = 100_000;
 /// Labels that wait for evaluators or for their slot: a week of new names of a large org.
 pub const WAITING_LABELS_MAX: usize = 1_000_000;
 
+/// Refreshes in one day: 1 M labels over 28 days are 35,715. 160 blocks, which leaves a third of the default quota of
+/// an hour to labels; what is left over follows on the next day.
+pub const REFRESHES_A_DAY_MAX: usize = 160 * 256;
+
 /// How far a peer's clock may be off before people are told, seconds: five minutes, as Kerberos commonly allows.
 pub const CLOCK_OFFSET_S_MAX: i64 = 300;
 /// Credentials that a node ever issues: ten a day for ten years.

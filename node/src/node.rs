@@ -6,17 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use flowlore_common::destination::{Host, Input, OwnPolicy, WhyNot, inputs};
+use flowlore_common::destination::OwnPolicy;
 use flowlore_common::env::Clock;
-use flowlore_common::ids::{BlockId, OrgId};
-use flowlore_common::label::Purpose;
+use flowlore_common::ids::OrgId;
 use flowlore_common::roster::Registration;
 use flowlore_common::suffixes::Suffixes;
 use flowlore_common::time::Hour;
 use flowlore_ledger::sync::Event;
 use flowlore_veil::keys::{KeyShare, PublicKeyPackage};
 use tokio::sync::{Notify, watch};
-use tonic::Status;
 
 use crate::admission::{Admission, Dealt};
 use crate::ask::Asker;
@@ -31,15 +29,15 @@ use crate::keys::Keys;
 use crate::limits::REDIAL_MAX;
 use crate::metrics::Metrics;
 use crate::names::Names;
-use crate::outbox::{Outbox, Progress, Statement};
+use crate::outbox::Outbox;
 use crate::peer::dialler::outbound;
 use crate::peer::hub::Hub;
 use crate::peer::links::Links;
-use crate::publish::{self, Opinion, Slots};
+use crate::publish::Slots;
 use crate::roster::Roster;
-use crate::rpc::internal;
 use crate::store::Store;
 use crate::tls::{Identity, Meter};
+use crate::upkeep::Upkeep;
 use crate::wanted::Wanted;
 
 /// Everything that the services of a node share.
@@ -88,8 +86,8 @@ pub struct Node {
     pub hub: Hub,
     /// Wakes the publisher.
     pub publish: Notify,
-    /// One publication at a time, so that nothing is sealed twice.
-    pub publishing: tokio::sync::Mutex<()>,
+    /// One publication at a time, so that nothing is sealed twice; and what it looked at before.
+    pub publishing: tokio::sync::Mutex<Upkeep>,
     /// Set when the node is to stop: whatever would stay open for ever ends then.
     pub stopping: watch::Sender<bool>,
     /// When the process began to serve.
@@ -252,70 +250,6 @@ impl Node {
         Slots { now: self.hour(), delay_hours, slot: self.org.0[0] % 24 }
     }
 
-    /// Takes what a person says and publishes it; the block that holds it, or none while it waits.
-    ///
-    /// # Errors
-    /// FAILED_PRECONDITION when the destination never leaves.
-    pub async fn put(self: &Arc<Self>, opinion: Opinion) -> Result<Option<BlockId>, Status> {
-        let node = self.clone();
-        let stored = tokio::task::spawn_blocking(move || {
-            let roster = node.store.roster();
-            let policy = node.own_policy(&roster);
-            let now_s = node.clock.now().seconds();
-            let statement =
-                publish::opinion(&opinion, &policy, now_s, node.hour()).map_err(never)?;
-            let (purpose, input) = (statement.purpose, statement.input.clone());
-            let mut outbox = node.outbox();
-            // Who changes their mind does not contradict themselves: the earlier label goes.
-            let other = match purpose {
-                Purpose::Vouched => Purpose::Flagged,
-                _ => Purpose::Vouched,
-            };
-            if let Some(retraction) = retraction(&outbox, other, &input, node.hour()) {
-                outbox.put(retraction).map_err(internal)?;
-            }
-            outbox.put(statement).map_err(internal)?;
-            Ok::<_, Status>((purpose, input))
-        });
-        let (purpose, input) = stored.await.map_err(internal)??;
-        if let Err(error) = crate::publisher::publish_due(self).await {
-            tracing::info!(%error, "a label waits");
-            self.publish.notify_one();
-        }
-        let outbox = self.outbox();
-        Ok(outbox.get(purpose, &input).and_then(|said| match said.progress {
-            Progress::Sealed(_, block) => Some(block),
-            Progress::Due(_) => None,
-        }))
-    }
-
-    /// Withdraws what people of this org said of a host; how many labels that were.
-    ///
-    /// # Errors
-    /// FAILED_PRECONDITION when the destination never leaves.
-    pub async fn retract(self: &Arc<Self>, host: &Host) -> Result<u32, Status> {
-        let policy = self.own_policy(&self.store.roster());
-        let inputs = inputs(host, &policy).map_err(never)?;
-        let input = inputs.host.or(inputs.site).ok_or_else(|| never(WhyNot::NotGlobal))?;
-        let node = self.clone();
-        let retracted = tokio::task::spawn_blocking(move || {
-            let mut count = 0;
-            let mut outbox = node.outbox();
-            for purpose in [Purpose::Flagged, Purpose::Vouched] {
-                if let Some(retraction) = retraction(&outbox, purpose, &input, node.hour()) {
-                    outbox.put(retraction).map_err(internal)?;
-                    count += 1;
-                }
-            }
-            Ok::<_, Status>(count)
-        });
-        let count = retracted.await.map_err(internal)??;
-        if let Err(error) = crate::publisher::publish_due(self).await {
-            tracing::info!(%error, "a retraction waits");
-        }
-        Ok(count)
-    }
-
     /// Invitations and applicants.
     pub fn admission(&self) -> MutexGuard<'_, Admission> {
         self.admission.lock().unwrap_or_else(PoisonError::into_inner)
@@ -331,14 +265,4 @@ fn load_share(folder: &Folder) -> Result<Option<KeyShare>> {
     let bytes = folder.read(federation::SHARE_FILE)?;
     let share = bytes.map(|bytes| KeyShare::from_bytes(&bytes)).transpose();
     share.with_context(|| format!("{} is damaged", folder.path(federation::SHARE_FILE).display()))
-}
-
-/// What withdraws a person's live statement, if there is one.
-fn retraction(outbox: &Outbox, purpose: Purpose, input: &Input, now: Hour) -> Option<Statement> {
-    let said = outbox.get(purpose, input).filter(|said| !said.is_retracted())?;
-    Some(Statement { entries: vec![], progress: Progress::Due(now), ..said.clone() })
-}
-
-fn never(why: WhyNot) -> Status {
-    Status::failed_precondition(format!("never published: {why}"))
 }

@@ -1,74 +1,31 @@
 //! What this org says about destinations: waiting for evaluators or for its slot, or sealed. Kept under
 //! `private/labels`, encrypted, because it holds the names. Saying the same twice changes nothing.
 
+mod statement;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use flowlore_common::canon::{Put as _, Reader};
+use flowlore_common::canon::Reader;
 use flowlore_common::destination::Input;
-use flowlore_common::ids::BlockId;
 use flowlore_common::label::Purpose;
 use flowlore_common::suffixes::Suffixes;
 use flowlore_common::time::Hour;
-use flowlore_veil::body::{Body, Contributor, Entry};
 use zeroize::Zeroizing;
 
 use crate::folder::Folder;
 use crate::keys::AtRestKey;
 use crate::limits::WAITING_LABELS_MAX;
+use crate::publish::Slots;
 use crate::vault::Vault;
+
+pub use statement::{Key, Progress, Sealed, Statement};
+use statement::{decode, encode, key, merge, same_kinds};
 
 /// The file is rewritten when this many times more statements were written than are live.
 const GARBAGE_FACTOR: usize = 4;
 /// ... but not for fewer than this many, a few hundred kB.
 const GARBAGE_MIN: usize = 4_096;
-
-/// Where a statement is on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// To be sealed from this hour on.
-    Due(Hour),
-    /// Sealed under this key epoch, in this block.
-    Sealed(u32, BlockId),
-}
-
-/// All that this org says about one input under one purpose.
-#[derive(Clone, Debug)]
-pub struct Statement {
-    /// What it is about. Debug prints its kind only.
-    pub input: Input,
-    /// Under which purpose.
-    pub purpose: Purpose,
-    /// What is said; empty: withdrawn.
-    pub entries: Vec<Entry>,
-    /// The person behind it.
-    pub contributor: Option<Contributor>,
-    /// When a person put it, seconds since 1970; 0 for the analyzer.
-    pub put_s: i64,
-    /// Where it is.
-    pub progress: Progress,
-}
-
-impl Statement {
-    /// The body as it is sealed.
-    #[must_use]
-    pub fn body(&self) -> Body {
-        Body::new(None, self.contributor, self.entries.clone())
-    }
-
-    /// Whether it has been withdrawn.
-    #[must_use]
-    pub fn is_retracted(&self) -> bool {
-        self.entries.is_empty()
-    }
-}
-
-/// Purpose and input bytes: one live statement each.
-type Key = (Purpose, Box<[u8]>);
-
-fn key(purpose: Purpose, input: &Input) -> Key {
-    (purpose, input.bytes().into())
-}
 
 /// Everything that this org says.
 #[derive(Debug)]
@@ -76,6 +33,8 @@ pub struct Outbox {
     vault: Vault,
     statements: BTreeMap<Key, Statement>,
     written: usize,
+    /// Whether people ever said anything: most look-ups need not search for it.
+    has_people: bool,
 }
 
 impl Outbox {
@@ -85,12 +44,13 @@ impl Outbox {
     /// It cannot be read or decrypted.
     pub fn open(folder: &Folder, at_rest: &AtRestKey, suffixes: &Suffixes) -> Result<Self> {
         let (vault, frames) = Vault::open(folder, "labels", at_rest)?;
-        let mut outbox = Self { vault, statements: BTreeMap::new(), written: 0 };
+        let mut outbox = Self { vault, statements: BTreeMap::new(), written: 0, has_people: false };
         for frame in &frames {
             let mut reader = Reader::new(frame);
             while reader.position() < frame.len() {
                 let statement = decode(&mut reader, suffixes)?;
-                outbox.statements.insert(key(statement.purpose, &statement.input), statement);
+                outbox.has_people |= statement.put_s != 0;
+                outbox.statements.insert(statement.key(), statement);
                 outbox.written += 1;
             }
         }
@@ -98,14 +58,14 @@ impl Outbox {
     }
 
     /// Takes what analyses saw. What is known already is widened (days, counts, further entries) and waits again
-    /// only when that changes it. Returns how many statements now wait because of it.
+    /// only when that changes it; see [`next_progress`] for when. Returns how many statements are new or changed.
     ///
     /// # Errors
     /// The disk refuses, or too many wait; then nothing is taken.
-    pub fn observe(&mut self, seen: Vec<Statement>) -> Result<usize> {
+    pub fn observe(&mut self, seen: Vec<Statement>, slots: Slots) -> Result<usize> {
         let mut changed: BTreeMap<Key, Statement> = BTreeMap::new();
         for new in seen {
-            let at = key(new.purpose, &new.input);
+            let at = new.key();
             let known = changed.get(&at).or_else(|| self.statements.get(&at));
             let merged = match known {
                 Some(known) if !known.is_retracted() => {
@@ -113,7 +73,9 @@ impl Outbox {
                     if entries == known.entries {
                         continue;
                     }
-                    Statement { entries, ..new }
+                    let progress =
+                        next_progress(known, &new, same_kinds(&entries, &known.entries), slots);
+                    Statement { entries, progress, ..known.clone() }
                 }
                 _ => Statement { entries: merge(&[], &new.entries), ..new },
             };
@@ -129,40 +91,46 @@ impl Outbox {
     /// # Errors
     /// As [`Self::observe`].
     pub fn put(&mut self, statement: Statement) -> Result<()> {
-        let at = key(statement.purpose, &statement.input);
-        self.store([(at, statement)].into())
+        self.store([(statement.key(), statement)].into())
     }
 
-    /// What this org says about an input under a purpose.
+    /// What this org says to others about an input under a purpose.
     #[must_use]
     pub fn get(&self, purpose: Purpose, input: &Input) -> Option<&Statement> {
-        self.statements.get(&key(purpose, input))
+        self.statements.get(&key(false, purpose, input))
+    }
+
+    /// What people of this org say about an input and keep here.
+    #[must_use]
+    pub fn local(&self, purpose: Purpose, input: &Input) -> Option<&Statement> {
+        self.statements.get(&key(true, purpose, input))
     }
 
     /// Statements that wait: those due first, then, to fill evaluation batches, those of later slots. At most
     /// `max`, in the order of purpose and input.
     #[must_use]
     pub fn waiting(&self, now: Hour, max: usize) -> Vec<Statement> {
-        let is_due =
-            |statement: &&Statement| matches!(statement.progress, Progress::Due(due) if due <= now);
-        let is_later =
-            |statement: &&Statement| matches!(statement.progress, Progress::Due(due) if due > now);
-        let due = self.statements.values().filter(is_due);
-        due.chain(self.statements.values().filter(is_later)).take(max).cloned().collect()
+        let due = self.statements.values().filter(|said| said.is_due(now));
+        let later = self.statements.values().filter(|said| said.waits() && !said.is_due(now));
+        due.chain(later).take(max).cloned().collect()
     }
 
     /// How many wait.
     #[must_use]
     pub fn waiting_count(&self) -> usize {
-        let waits = |statement: &&Statement| matches!(statement.progress, Progress::Due(_));
-        self.statements.values().filter(waits).count()
+        self.statements.values().filter(|said| said.waits()).count()
     }
 
     /// How many of them are due.
     #[must_use]
     pub fn due_count(&self, now: Hour) -> usize {
-        let is_due = |said: &&Statement| matches!(said.progress, Progress::Due(due) if due <= now);
-        self.statements.values().filter(is_due).count()
+        self.statements.values().filter(|said| said.is_due(now)).count()
+    }
+
+    /// Whether people of this org ever said anything.
+    #[must_use]
+    pub const fn has_people(&self) -> bool {
+        self.has_people
     }
 
     /// What people of this org said, newest first.
@@ -174,21 +142,45 @@ impl Outbox {
         mine
     }
 
-    /// Notes that a statement was sealed, unless it was changed in the meantime.
+    /// Notes where statements went, unless they were changed in the meantime.
     ///
     /// # Errors
-    /// The disk refuses. It is sealed once more after a restart then, which replaces like with like.
-    pub fn sealed(&mut self, sealed: &[Statement], key_epoch: u32, block: BlockId) -> Result<()> {
+    /// The disk refuses. They are sealed once more after a restart then, which replaces like with like.
+    pub fn sealed(&mut self, done: &[(Statement, Sealed)]) -> Result<()> {
         let mut changed = BTreeMap::new();
-        for statement in sealed {
-            let at = key(statement.purpose, &statement.input);
-            let current = self.statements.get(&at);
-            if current.is_some_and(|current| current.entries == statement.entries) {
-                let progress = Progress::Sealed(key_epoch, block);
+        for (statement, sealed) in done {
+            let at = statement.key();
+            if self.statements.get(&at).is_some_and(|current| current.says_as(statement)) {
+                let progress = Progress::Sealed(*sealed);
                 changed.insert(at, Statement { progress, ..statement.clone() });
             }
         }
         self.store(changed)
+    }
+
+    /// Everything that is sealed, with where it went.
+    pub fn all_sealed(&self) -> impl Iterator<Item = (&Statement, Sealed)> {
+        self.statements.values().filter_map(|said| match said.progress {
+            Progress::Sealed(sealed) => Some((said, sealed)),
+            Progress::Due(_) | Progress::Local => None,
+        })
+    }
+
+    /// Makes these wait again, those that were changed meanwhile aside.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn again(&mut self, keys: &[Key], now: Hour) -> Result<()> {
+        let sealed = |key: &&Key| {
+            self.statements
+                .get(*key)
+                .is_some_and(|said| matches!(said.progress, Progress::Sealed(_)))
+        };
+        let again = |key: &Key| {
+            let said = self.statements.get(key)?;
+            Some((key.clone(), Statement { progress: Progress::Due(now), ..said.clone() }))
+        };
+        self.store(keys.iter().filter(sealed).filter_map(again).collect())
     }
 
     /// Makes everything live wait again that is not sealed under `key_epoch`: tokens of a new key are others.
@@ -209,11 +201,13 @@ impl Outbox {
 
     fn reseal(&mut self, of: impl Fn(u32) -> bool, now: Hour) -> Result<usize> {
         let chosen = |said: &&Statement| {
-            !said.is_retracted() && matches!(said.progress, Progress::Sealed(epoch, _) if of(epoch))
+            let is_sealed =
+                |progress| matches!(progress, Progress::Sealed(sealed) if of(sealed.key_epoch));
+            !said.is_retracted() && is_sealed(said.progress)
         };
         let again = |said: &Statement| {
             let progress = Progress::Due(now);
-            (key(said.purpose, &said.input), Statement { progress, ..said.clone() })
+            (said.key(), Statement { progress, ..said.clone() })
         };
         let changed: BTreeMap<_, _> = self.statements.values().filter(chosen).map(again).collect();
         let count = changed.len();
@@ -234,6 +228,7 @@ impl Outbox {
             self.vault.append(&frame)?;
         }
         self.written += changed.len();
+        self.has_people |= changed.values().any(|said| said.put_s != 0);
         self.statements.extend(changed);
         if self.written > GARBAGE_MIN.max(GARBAGE_FACTOR * self.statements.len()) {
             let all = frames(self.statements.values())?;
@@ -244,8 +239,26 @@ impl Outbox {
     }
 }
 
-/// Statements in one frame: at most 800 bytes each.
-const STATEMENTS_A_FRAME: usize = 4_096;
+/// When a statement that analyses widened leaves again. Where the policy hides when names are used, its being in use is
+/// told by refreshes alone, and what a sighting adds waits for its token's day of the four weeks; a suspicion does not
+/// wait. What waits already does not wait longer.
+fn next_progress(known: &Statement, new: &Statement, same_kinds: bool, slots: Slots) -> Progress {
+    match (known.progress, new.progress) {
+        (Progress::Due(one), Progress::Due(other)) => Progress::Due(one.min(other)),
+        (Progress::Sealed(sealed), _) if slots.delay_hours > 0 && same_kinds => {
+            Progress::Sealed(sealed)
+        }
+        (Progress::Sealed(sealed), _)
+            if slots.delay_hours > 0 && known.purpose == Purpose::Contacted =>
+        {
+            Progress::Due(slots.next_phase(&sealed.token))
+        }
+        (_, progress) => progress,
+    }
+}
+
+/// Statements in one frame: at most 5 kB each with the largest note, 5 MB in all.
+const STATEMENTS_A_FRAME: usize = 1_024;
 
 fn frames<'a>(statements: impl Iterator<Item = &'a Statement>) -> Result<Vec<Zeroizing<Vec<u8>>>> {
     let mut frames = vec![];
@@ -260,74 +273,24 @@ fn frames<'a>(statements: impl Iterator<Item = &'a Statement>) -> Result<Vec<Zer
     Ok(frames)
 }
 
-fn encode(bytes: &mut Vec<u8>, statement: &Statement) -> Result<()> {
-    let body = statement.body().encode()?;
-    bytes.put_u8(statement.purpose.number());
-    let (sealed, number, block) = match statement.progress {
-        Progress::Due(hour) => (0, hour.0, BlockId::default()),
-        Progress::Sealed(key_epoch, block) => (1, key_epoch, block),
-    };
-    bytes.put_u8(sealed);
-    bytes.put_u32(number);
-    bytes.put(&block.0);
-    bytes.put_u64(u64::try_from(statement.put_s).unwrap_or(0));
-    let input = statement.input.bytes();
-    bytes.put_u16(u16::try_from(input.len())?);
-    bytes.put(input);
-    bytes.put_u16(u16::try_from(body.len())?);
-    bytes.put(&body);
-    Ok(())
-}
-
-fn decode(reader: &mut Reader<'_>, suffixes: &Suffixes) -> Result<Statement> {
-    let purpose = Purpose::from_number(reader.u8()?);
-    let purpose = purpose.ok_or_else(|| reader.error("unknown purpose"))?;
-    let sealed = reader.bool()?;
-    let number = reader.u32()?;
-    let block = BlockId(reader.array()?);
-    let put_s = i64::try_from(reader.u64()?)?;
-    let length = usize::from(reader.u16()?);
-    let input = Input::parse(reader.take(length)?, suffixes)?;
-    let length = usize::from(reader.u16()?);
-    let body = Body::decode(reader.take(length)?)?;
-    let progress =
-        if sealed { Progress::Sealed(number, block) } else { Progress::Due(Hour(number)) };
-    let Body { contributor, entries, .. } = body;
-    Ok(Statement { input, purpose, entries, contributor, put_s, progress })
-}
-
-/// What of two entries must agree for them to be one: all but days, counts and confidence.
-fn sameness(entry: &Entry) -> impl Ord + use<> {
-    let what = (entry.kind, entry.direction, entry.transport, entry.port, entry.code);
-    (what, entry.verdict, entry.source, entry.outcome, entry.reason, entry.detector)
-}
-
-/// The union, equal entries widened; the same in any order, so that reading the logs again says nothing new.
-fn merge(known: &[Entry], new: &[Entry]) -> Vec<Entry> {
-    let mut merged: BTreeMap<_, Entry> = BTreeMap::new();
-    for entry in known.iter().chain(new) {
-        merged
-            .entry(sameness(entry))
-            .and_modify(|kept| {
-                kept.first_day = kept.first_day.min(entry.first_day);
-                kept.last_day = kept.last_day.max(entry.last_day);
-                kept.flows_log2 = kept.flows_log2.max(entry.flows_log2);
-                kept.hosts_log2 = kept.hosts_log2.max(entry.hosts_log2);
-                kept.confidence = kept.confidence.max(entry.confidence);
-            })
-            .or_insert_with(|| entry.clone());
-    }
-    Body::new(None, None, merged.into_values().collect()).entries
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::keys::Keys;
     use flowlore_common::destination::Host;
     use flowlore_common::env::SeededRng;
+    use flowlore_common::ids::{BlockId, Token};
     use flowlore_common::label::{Direction, EntryKind, Outcome, Source, Verdict};
     use flowlore_common::time::Day;
+    use flowlore_veil::body::Entry;
+
+    /// At once: nothing hides when names are used.
+    const AT_ONCE: Slots = Slots { now: Hour(99), delay_hours: 0, slot: 3 };
+
+    fn done(said: Vec<Statement>, key_epoch: u32) -> Vec<(Statement, Sealed)> {
+        let sealed = Sealed { key_epoch, token: Token([7; 32]), block: BlockId([1; 32]) };
+        said.into_iter().map(|said| (said, sealed)).collect()
+    }
 
     fn entry(code: u16, day: u16) -> Entry {
         Entry {
@@ -356,6 +319,7 @@ mod tests {
             input: Input::host(&host.parse::<Host>().unwrap()),
             purpose: Purpose::Contacted,
             entries,
+            note: None,
             contributor: None,
             put_s: 0,
             progress: Progress::Due(Hour(due)),
@@ -374,13 +338,13 @@ mod tests {
         let (_dir, folder, key) = node();
         let mut outbox = Outbox::open(&folder, &key, Suffixes::shipped()).unwrap();
         let said = || vec![statement("a.example", vec![entry(5, 100)], 10)];
-        assert_eq!(outbox.observe(said()).unwrap(), 1);
-        outbox.sealed(&outbox.waiting(Hour(10), 9), 1, BlockId([1; 32])).unwrap();
+        assert_eq!(outbox.observe(said(), AT_ONCE).unwrap(), 1);
+        outbox.sealed(&done(outbox.waiting(Hour(10), 9), 1)).unwrap();
         assert_eq!(outbox.waiting_count(), 0);
-        assert_eq!(outbox.observe(said()).unwrap(), 0);
+        assert_eq!(outbox.observe(said(), AT_ONCE).unwrap(), 0);
         // A later day widens it, and it waits again.
         assert_eq!(
-            outbox.observe(vec![statement("a.example", vec![entry(5, 101)], 11)]).unwrap(),
+            outbox.observe(vec![statement("a.example", vec![entry(5, 101)], 11)], AT_ONCE).unwrap(),
             1
         );
         let mut outbox = Outbox::open(&folder, &key, Suffixes::shipped()).unwrap();
@@ -391,8 +355,8 @@ mod tests {
             (Day(100), Day(101))
         );
         // Changed while it was being sealed: it stays waiting.
-        outbox.observe(vec![statement("a.example", vec![entry(6, 101)], 11)]).unwrap();
-        outbox.sealed(&waiting, 1, BlockId([2; 32])).unwrap();
+        outbox.observe(vec![statement("a.example", vec![entry(6, 101)], 11)], AT_ONCE).unwrap();
+        outbox.sealed(&done(waiting, 1)).unwrap();
         assert_eq!(outbox.waiting_count(), 1);
     }
 
@@ -404,13 +368,64 @@ mod tests {
             statement("a.example", vec![entry(5, 1)], 30),
             statement("b.example", vec![entry(5, 1)], 10),
         ];
-        outbox.observe(seen).unwrap();
+        outbox.observe(seen, AT_ONCE).unwrap();
         let order: Vec<_> = outbox.waiting(Hour(20), 9).iter().map(|said| said.progress).collect();
         assert_eq!(order, [Progress::Due(Hour(10)), Progress::Due(Hour(30))]);
-        outbox.sealed(&outbox.waiting(Hour(99), 9), 1, BlockId::default()).unwrap();
+        outbox.sealed(&done(outbox.waiting(Hour(99), 9), 1)).unwrap();
         assert_eq!(outbox.reseal_under(1, Hour(99)).unwrap(), 0);
         assert_eq!(outbox.reseal_under(2, Hour(99)).unwrap(), 2);
         assert_eq!(outbox.waiting_count(), 2);
+    }
+
+    #[test]
+    fn where_use_is_hidden_it_is_told_every_four_weeks() {
+        let (_dir, folder, key) = node();
+        let mut outbox = Outbox::open(&folder, &key, Suffixes::shipped()).unwrap();
+        let slots = Slots { now: Hour(24 * 200), delay_hours: 144, slot: 3 };
+        let see = |outbox: &mut Outbox, purpose, code, day, due| {
+            let said = statement("a.example", vec![entry(code, day)], due);
+            outbox.observe(vec![Statement { purpose, ..said }], slots).unwrap();
+            let said = outbox.statements.values().find(|said| said.purpose == purpose).unwrap();
+            (said.progress, said.last_day())
+        };
+        for purpose in [Purpose::Contacted, Purpose::Suspected] {
+            see(&mut outbox, purpose, 5, 100, 10);
+            // What waits does not wait longer because it was seen once more.
+            assert_eq!(see(&mut outbox, purpose, 5, 101, 30).0, Progress::Due(Hour(10)));
+        }
+        let sealed = done(outbox.waiting(Hour(10), 9), 1);
+        outbox.sealed(&sealed).unwrap();
+        let sealed = Progress::Sealed(sealed[0].1);
+        // In use: a refresh will say so. Something new: a suspicion at once, a sighting on its token's day.
+        for purpose in [Purpose::Contacted, Purpose::Suspected] {
+            assert_eq!(see(&mut outbox, purpose, 5, 120, 40), (sealed, Day(120)));
+        }
+        let phase = slots.next_phase(&Token([7; 32]));
+        assert!(phase.0 % 24 == 3 && (1..=28).contains(&(phase.day().0 - 200)), "{phase:?}");
+        assert_eq!(see(&mut outbox, Purpose::Contacted, 6, 121, 41).0, Progress::Due(phase));
+        assert_eq!(see(&mut outbox, Purpose::Suspected, 6, 121, 41).0, Progress::Due(Hour(41)));
+    }
+
+    #[test]
+    fn notes_and_local_labels_survive_a_restart_beside_what_leaves() {
+        let (_dir, folder, key) = node();
+        let mut outbox = Outbox::open(&folder, &key, Suffixes::shipped()).unwrap();
+        let note = flowlore_veil::note::NoteText { title: "t".to_owned(), ..Default::default() };
+        let said = Statement {
+            purpose: Purpose::Flagged,
+            note: Some(note.clone()),
+            ..statement("a.example", vec![entry(5, 1)], 10)
+        };
+        outbox.put(said.clone()).unwrap();
+        outbox.put(Statement { progress: Progress::Local, ..said.clone() }).unwrap();
+        outbox.sealed(&done(outbox.waiting(Hour(10), 9), 1)).unwrap();
+        let outbox = Outbox::open(&folder, &key, Suffixes::shipped()).unwrap();
+        let leaves = outbox.get(Purpose::Flagged, &said.input).unwrap();
+        assert_eq!((leaves.note.as_ref(), leaves.waits()), (Some(&note), false));
+        let stays = outbox.local(Purpose::Flagged, &said.input).unwrap();
+        assert_eq!((stays.note.as_ref(), stays.progress), (Some(&note), Progress::Local));
+        assert_eq!(outbox.all_sealed().count(), 1);
+        assert_eq!(stays.retraction(Hour(1)).progress, Progress::Local, "nor does its end leave");
     }
 
     #[test]

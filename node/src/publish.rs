@@ -1,22 +1,28 @@
 //! The one door: what of an analysis, or of what a person says, may leave this node, and when.
 //!
-//! In: destinations with what was seen of them ([`Observed`], [`Suspicion`]) or what a person thinks ([`Opinion`]).
+//! In: destinations with what was seen of them ([`Observed`], [`Suspicion`]) or what a person thinks ([`Opinion`], in `publish/opinion.rs`).
 //! Out: [`Statement`]s, which hold outside destinations, days and coarse counts, and nothing else: no inside
 //! address, user, file, exact time or exact count has a field to go in. What must never become a token stops here,
 //! counted by reason.
 
+mod opinion;
+
 use std::collections::BTreeMap;
 
 use flowlore_common::destination::{Host, Input, Inputs, OwnPolicy, WhyNot, inputs};
+use flowlore_common::ids::Token;
 use flowlore_common::label::{
-    Behaviour, Category, Direction, EntryKind, Outcome, Purpose, Reason, Source, Verdict,
+    Behaviour, Category, Direction, EntryKind, Outcome, Purpose, Source, Verdict,
 };
 use flowlore_common::time::{Day, Hour};
-use flowlore_veil::body::{Body, Contributor, Entry, count_log2};
+use flowlore_veil::body::{Entry, count_log2};
 use flowlore_veil::limits::ENTRIES_MAX;
 use rand_core::RngCore;
 
 use crate::outbox::{Progress, Statement};
+use crate::phase;
+
+pub use opinion::{Closing, NotSaid, Opinion, opinion, purpose_of};
 
 /// Number of the flow categories' ladder in a body's `detector`; behaviours have their own number there.
 const DETECTOR_CATEGORIES: u16 = 1;
@@ -63,29 +69,6 @@ pub struct Suspicion {
     pub last: Day,
 }
 
-/// What a person thinks of a destination.
-#[derive(Clone, Debug)]
-pub struct Opinion {
-    /// Which.
-    pub host: Host,
-    /// Its port; 0: the host as such.
-    pub port: u16,
-    /// IP protocol number; 0 without a port.
-    pub transport: u8,
-    /// Benign, suspicious or malicious.
-    pub verdict: Verdict,
-    /// What it is said to do.
-    pub behaviour: Option<Behaviour>,
-    /// 1 to 100.
-    pub confidence: u8,
-    /// Why, where others are contradicted.
-    pub reason: Reason,
-    /// How long it stays here before it may leave, hours.
-    pub hold_hours: u16,
-    /// Who.
-    pub contributor: Contributor,
-}
-
 /// When contacted labels may leave (privacy.md 2.7): in the org's daily slot, after a random number of hours.
 #[derive(Clone, Copy, Debug)]
 pub struct Slots {
@@ -98,6 +81,12 @@ pub struct Slots {
 }
 
 impl Slots {
+    /// The token's next day of the four weeks, at this org's hour.
+    #[must_use]
+    pub fn next_phase(&self, token: &Token) -> Hour {
+        phase::next(self.now, self.slot, token)
+    }
+
     fn draw(&self, rng: &mut impl RngCore) -> Hour {
         if self.delay_hours == 0 {
             return self.now;
@@ -168,7 +157,7 @@ pub fn draft(
     let statements = said.into_iter().map(|((purpose, input), entries)| {
         let due = if purpose == Purpose::Contacted { slots.draw(rng) } else { slots.now };
         let progress = Progress::Due(due);
-        Statement { input, purpose, entries, contributor: None, put_s: 0, progress }
+        Statement { input, purpose, entries, note: None, contributor: None, put_s: 0, progress }
     });
     Draft { statements: statements.collect(), kept }
 }
@@ -240,55 +229,6 @@ fn assessment_of(suspicion: &Suspicion) -> Entry {
     }
 }
 
-/// Under which purpose a person's opinion stands.
-#[must_use]
-pub fn purpose_of(verdict: Verdict) -> Purpose {
-    if verdict == Verdict::Benign { Purpose::Vouched } else { Purpose::Flagged }
-}
-
-/// What a person says, as a statement that may leave.
-///
-/// # Errors
-/// Why the destination never leaves this node.
-pub fn opinion(
-    opinion: &Opinion,
-    policy: &OwnPolicy<'_>,
-    now_s: i64,
-    now: Hour,
-) -> Result<Statement, WhyNot> {
-    let inputs = may_leave(&opinion.host, policy)?;
-    // A site that mints host names has an input for the site only, and a person may label a site.
-    let input = inputs.host.or(inputs.site).ok_or(WhyNot::NotGlobal)?;
-    let today = now.day();
-    let entry = Entry {
-        kind: EntryKind::Assessment,
-        direction: Direction::Outbound,
-        transport: opinion.transport,
-        port: opinion.port,
-        code: opinion.behaviour.map_or(0, Behaviour::number),
-        verdict: opinion.verdict,
-        confidence: opinion.confidence.min(100),
-        first_day: today,
-        last_day: today,
-        flows_log2: 0,
-        hosts_log2: 0,
-        source: Source::Person,
-        outcome: Outcome::None,
-        reason: opinion.reason.number(),
-        minutes_log2: 0,
-        source_id: 0,
-        detector: 0,
-    };
-    Ok(Statement {
-        input,
-        purpose: purpose_of(opinion.verdict),
-        entries: Body::new(None, None, vec![entry]).entries,
-        contributor: Some(opinion.contributor),
-        put_s: now_s,
-        progress: Progress::Due(Hour(now.0.saturating_add(opinion.hold_hours.into()))),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,7 +236,7 @@ mod tests {
     use flowlore_common::env::SeededRng;
     use flowlore_common::suffixes::Suffixes;
 
-    fn policy(own: &[&str], documentation_names: bool) -> OwnPolicy<'static> {
+    pub(super) fn policy(own: &[&str], documentation_names: bool) -> OwnPolicy<'static> {
         OwnPolicy {
             own: own.iter().map(|scope| scope.parse::<Scope>().unwrap()).collect(),
             private: vec![],
@@ -393,37 +333,5 @@ mod tests {
             days.insert(due.day());
         }
         assert!(days.len() >= 6, "{days:?}");
-    }
-
-    #[test]
-    fn opinions_stand_under_their_purpose() {
-        let said = Opinion {
-            host: "evil.example".parse().unwrap(),
-            port: 443,
-            transport: 6,
-            verdict: Verdict::Malicious,
-            behaviour: Some(Behaviour::C2BeaconHttpTls),
-            confidence: 90,
-            reason: Reason::None,
-            hold_hours: 0,
-            contributor: [7; 16],
-        };
-        let flagged = opinion(&said, &policy(&[], true), 1, Hour(24)).unwrap();
-        assert_eq!(
-            (flagged.purpose, flagged.entries[0].source),
-            (Purpose::Flagged, Source::Person)
-        );
-        let said = Opinion { verdict: Verdict::Benign, reason: Reason::KnownService, ..said };
-        let held = Opinion { hold_hours: 72, ..said.clone() };
-        let held = opinion(&held, &policy(&[], true), 1, Hour(24)).unwrap();
-        assert_eq!((held.progress, held.entries[0].reason), (Progress::Due(Hour(96)), 1));
-        assert_eq!(
-            opinion(&said, &policy(&[], true), 1, Hour(24)).unwrap().purpose,
-            Purpose::Vouched
-        );
-        assert_eq!(
-            opinion(&said, &policy(&["evil.example"], true), 1, Hour(24)).unwrap_err(),
-            WhyNot::Own
-        );
     }
 }

@@ -1,25 +1,31 @@
 //! From statements that are due to sealed labels: asks for `Y`, derives tokens, seals, in this order, and notes
 //! what was sealed only afterwards. A crash in between seals once more, which replaces like with like.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use flowlore_common::block::PayloadKind;
 use flowlore_common::env::SystemRng;
+use flowlore_common::ids::{BlockId, Token};
 use flowlore_common::label::Purpose;
 use flowlore_common::limits::BLOCK_ITEMS_MAX;
 use flowlore_common::time::Hour;
 use flowlore_ledger::seal::OwnLabel;
 use flowlore_ledger::sync::Event;
 use flowlore_veil::limits::{BATCH_SIZES, PUBLICATION_ELEMENTS_MIN};
+use flowlore_veil::note::Note;
 use flowlore_veil::oprf::Y;
 use flowlore_veil::token::Secret;
 
 use crate::ask::NotAsked;
 use crate::federation::same_rules;
 use crate::node::Node;
-use crate::outbox::{Progress, Statement};
-use crate::roster::{LiveKey, Roster};
+use crate::outbox::{Sealed, Statement};
+use crate::roster::Roster;
 
+/// Notes in one block: at the largest size 132 kB, half of what a block holds.
+const NOTES_A_BLOCK: usize = 32;
 /// How often due statements are looked for without being told: slots are hours wide.
 const EVERY: Duration = Duration::from_secs(60);
 /// How soon to try again when evaluators are missing.
@@ -53,7 +59,7 @@ pub async fn run(node: Arc<Node>) -> anyhow::Result<()> {
 /// # Errors
 /// [`NotAsked`]: what is left waits.
 pub async fn publish_due(node: &Arc<Node>) -> Result<(), NotAsked> {
-    let _one_at_a_time = node.publishing.lock().await;
+    let mut upkeep = node.publishing.lock().await;
     let roster = node.store.roster();
     let key = roster.key.clone().ok_or(NotAsked::NoKey)?;
     if !same_rules(&key.epoch) {
@@ -61,7 +67,12 @@ pub async fn publish_due(node: &Arc<Node>) -> Result<(), NotAsked> {
         return Err(NotAsked::Fault(why.to_owned()));
     }
     node.may_seal(&roster).map_err(NotAsked::Unheard)?;
-    node.outbox().reseal_under(key.epoch.number, node.hour()).map_err(fault)?;
+    *upkeep = blocking(node, *upkeep, &roster, |node, mut upkeep, roster| {
+        node.outbox().reseal_under(roster.key_epoch(), node.hour())?;
+        upkeep.run(node, roster)?;
+        Ok(upkeep)
+    })
+    .await?;
     loop {
         let now = node.hour();
         let batch = next_batch(node, now);
@@ -70,11 +81,22 @@ pub async fn publish_due(node: &Arc<Node>) -> Result<(), NotAsked> {
         }
         let inputs: Vec<_> = batch.iter().map(|said| said.input.clone()).collect();
         let ys = node.asker.secrets(&roster, &inputs, PUBLICATION_ELEMENTS_MIN).await?;
-        let due: Vec<_> = batch.into_iter().zip(ys).filter(|(said, _)| is_due(said, now)).collect();
-        let (node, roster, key) = (node.clone(), roster.clone(), key.clone());
-        let sealed = tokio::task::spawn_blocking(move || seal(&node, &roster, &key, &due));
-        sealed.await.map_err(fault)?.map_err(fault)?;
+        let due: Vec<_> = batch.into_iter().zip(ys).filter(|(said, _)| said.is_due(now)).collect();
+        let key_epoch = key.epoch.number;
+        blocking(node, due, &roster, move |node, due, _| seal(node, key_epoch, due)).await?;
     }
+}
+
+/// Work that waits for disk and curves, off the threads of the sockets.
+async fn blocking<G: Send + 'static, T: Send + 'static>(
+    node: &Arc<Node>,
+    given: G,
+    roster: &Arc<Roster>,
+    work: impl FnOnce(&Node, G, &Roster) -> anyhow::Result<T> + Send + 'static,
+) -> Result<T, NotAsked> {
+    let (node, roster) = (node.clone(), roster.clone());
+    let done = tokio::task::spawn_blocking(move || work(&node, given, &roster));
+    done.await.map_err(fault)?.map_err(fault)
 }
 
 /// Asks for names that were looked up while evaluators were away.
@@ -91,15 +113,11 @@ async fn ask_wanted(node: &Arc<Node>) -> Result<(), NotAsked> {
     }
 }
 
-fn is_due(said: &Statement, now: Hour) -> bool {
-    matches!(said.progress, Progress::Due(due) if due <= now)
-}
-
 /// What is due, and as many of those that wait for later as fill the batch without dummies.
 fn next_batch(node: &Node, now: Hour) -> Vec<Statement> {
     let largest = BATCH_SIZES[BATCH_SIZES.len() - 1];
     let mut batch = node.outbox().waiting(now, largest);
-    let due = batch.iter().filter(|said| is_due(said, now)).count();
+    let due = batch.iter().filter(|said| said.is_due(now)).count();
     if due == 0 {
         return vec![];
     }
@@ -108,37 +126,76 @@ fn next_batch(node: &Node, now: Hour) -> Vec<Statement> {
     batch
 }
 
-/// Seals statements, each purpose in blocks of its own.
-fn seal(node: &Node, roster: &Roster, key: &LiveKey, due: &[(Statement, Y)]) -> anyhow::Result<()> {
-    for purpose in Purpose::ALL {
-        let of_purpose = due.iter().filter(|(said, _)| said.purpose == *purpose);
-        let mut labels: Vec<(Statement, OwnLabel)> = of_purpose
-            .map(|(said, y)| Ok((said.clone(), label(node, key, said, y)?)))
-            .collect::<anyhow::Result<_>>()?;
-        // By token, which begins the item: the order in which names were said stays here.
-        labels.sort_by(|one, other| one.1.item.cmp(&other.1.item));
-        for part in labels.chunks(BLOCK_ITEMS_MAX) {
-            let (statements, items): (Vec<_>, Vec<_>) = part.iter().cloned().unzip();
-            let block = node.store.seal(*purpose, items, &node.keys.signing, node.hour())?;
-            node.outbox().sealed(&statements, key.epoch.number, block)?;
+/// A statement as it leaves.
+struct Made {
+    said: Statement,
+    token: Token,
+    /// `None` for a withdrawal of what never left, of which nobody is told.
+    label: Option<OwnLabel>,
+    /// A note, or the withdrawal of one, where another stands.
+    note: Option<Vec<u8>>,
+}
+
+/// Seals statements, each purpose in blocks of its own, their notes in blocks after those.
+fn seal(node: &Node, key_epoch: u32, due: Vec<(Statement, Y)>) -> anyhow::Result<()> {
+    let count = due.len();
+    let mut by_purpose: BTreeMap<Purpose, Vec<Made>> = BTreeMap::new();
+    for (said, y) in due {
+        let purpose = said.purpose;
+        by_purpose.entry(purpose).or_default().push(made(node, key_epoch, said, &y)?);
+    }
+    for (purpose, mut all) in by_purpose {
+        // The order in which names were said stays here.
+        all.sort_by_key(|made| made.token);
+        for part in all.chunks(BLOCK_ITEMS_MAX) {
+            let labels: Vec<_> = part.iter().filter_map(|made| made.label.clone()).collect();
+            let block = match labels.is_empty() {
+                true => BlockId::default(),
+                false => node.store.seal(purpose, labels, &node.keys.signing, node.hour())?,
+            };
+            let notes: Vec<_> = part.iter().filter_map(|made| made.note.clone()).collect();
+            for notes in notes.chunks(NOTES_A_BLOCK) {
+                let (kind, now) = (PayloadKind::NOTES, node.hour());
+                node.store.seal_items(kind, notes, &node.keys.signing, now)?;
+            }
+            let done = part.iter().map(|made| {
+                let block = if made.label.is_some() { block } else { BlockId::default() };
+                (made.said.clone(), Sealed { key_epoch, token: made.token, block })
+            });
+            node.outbox().sealed(&done.collect::<Vec<_>>())?;
         }
     }
     node.step(Event::Grew(vec![node.store.own_feed()]));
     let names = node.asker.names.lock().unwrap_or_else(PoisonError::into_inner).size().0;
-    tracing::info!(labels = due.len(), names, roster = roster.version, "published");
+    tracing::info!(labels = count, names, roster = node.store.roster().version, "published");
     Ok(())
 }
 
-fn label(node: &Node, key: &LiveKey, said: &Statement, y: &Y) -> anyhow::Result<OwnLabel> {
-    let secret = Secret::derive(y, key.epoch.number, said.purpose);
+fn made(node: &Node, key_epoch: u32, said: Statement, y: &Y) -> anyhow::Result<Made> {
+    let secret = Secret::derive(y, key_epoch, said.purpose);
     let record = secret.token(&said.input);
     let (token, group) = (record.token(), node.registration.share_group);
-    let label = if said.is_retracted() {
-        secret.retraction(&token, &node.org, &group)?
-    } else {
-        secret.label(&token, &node.org, &group, &said.body(), &mut SystemRng)?
+    let (stands, noted) = {
+        let ledger = node.store.read();
+        (ledger.stands(&token, &node.org)?, ledger.note(&secret, &token, &node.org)?)
     };
-    Ok(OwnLabel { item: label.encode(), record: record.bytes().to_vec() })
+    let label = if !said.is_retracted() {
+        Some(secret.label(&token, &node.org, &group, &said.body(), &mut SystemRng)?)
+    } else if stands.is_some_and(|stands| !stands.row.retracted) {
+        Some(secret.retraction(&token, &node.org, &group)?)
+    } else {
+        None
+    };
+    let note = match &said.note {
+        Some(text) if noted.as_ref() != Some(text) => {
+            Some(secret.note(&token, &node.org, text, &mut SystemRng)?)
+        }
+        None if stands.is_some_and(|stands| stands.has_note) => Some(Note::withdrawal(token)),
+        _ => None,
+    };
+    let record = record.bytes().to_vec();
+    let label = label.map(|label| OwnLabel { item: label.encode(), record });
+    Ok(Made { said, token, label, note: note.map(|note| note.encode()) })
 }
 
 fn fault(error: impl std::fmt::Display) -> NotAsked {

@@ -53,6 +53,12 @@ impl Roster {
         }
     }
 
+    /// The number of the key that new tokens are made under; 0: none yet.
+    #[must_use]
+    pub fn key_epoch(&self) -> u32 {
+        self.key.as_ref().map_or(0, |key| key.epoch.number)
+    }
+
     /// The active member that has this transport key.
     #[must_use]
     pub fn member_by_key(&self, key: &TransportKey) -> Option<&Member> {

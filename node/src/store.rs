@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anyhow::{Context as _, Result, bail};
 use flowlore_common::answer::Shared;
-use flowlore_common::block::Feed;
+use flowlore_common::block::{Feed, PayloadKind};
 use flowlore_common::env::{Clock, SystemRng};
 use flowlore_common::ids::{BlockId, OrgId};
 use flowlore_common::label::Purpose;
@@ -241,6 +241,25 @@ impl Store {
             let author = Author { org: self.org, incarnation, key };
             let sealed = ledger.seal(author, purpose, labels, now, &mut SystemRng)?;
             Ok(sealed.first().context("a block was sealed")?.id)
+        })
+    }
+
+    /// Seals items of a kind other than labels, at most a block's worth.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub fn seal_items(
+        &self,
+        kind: PayloadKind,
+        items: &[Vec<u8>],
+        key: &SecretKey,
+        now: Hour,
+    ) -> Result<BlockId> {
+        self.write(|ledger| {
+            let incarnation = self.own_feed_in(ledger).incarnation;
+            let author = Author { org: self.org, incarnation, key };
+            let items: Vec<&[u8]> = items.iter().map(Vec::as_slice).collect();
+            Ok(ledger.seal_items(author, kind, &items, now, &mut SystemRng)?.id)
         })
     }
 

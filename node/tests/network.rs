@@ -76,16 +76,16 @@ async fn an_upload_without_its_end_is_refused_and_publishes_nothing() {
     let parts = [Part::Open(open), Part::Data(row.into()), Part::End(v1::UploadEnd {})];
     let parts = parts.map(|part| v1::AnalyzeRequest { part: Some(part) });
     let mut flows = node.local().await.flows;
-    let own_blocks = |status: &v1::StatusResponse| status.store.as_ref().unwrap().own_blocks;
+    let sealed = |status: &v1::StatusResponse| status.store.as_ref().unwrap().own_blocks;
 
     let broken = flows.analyze(tokio_stream::iter(parts[..2].to_vec())).await.unwrap_err();
     assert_eq!(broken.code(), tonic::Code::InvalidArgument);
     assert!(broken.message().contains("broke off"), "{broken}");
-    assert_eq!(own_blocks(&node.status().await), 0);
+    assert_eq!(own_blocks(&node).await, 0);
     assert_eq!(node.lookup(&["203.0.113.9"]).await[0].state(), v1::AnswerState::Unseen);
 
     flows.analyze(tokio_stream::iter(parts)).await.unwrap();
-    node.until("is published", |status| own_blocks(status) > 0).await;
+    node.until("is published", |status| sealed(status) > 0).await;
     assert_eq!(node.lookup(&["203.0.113.9"]).await[0].state(), v1::AnswerState::Answered);
     node.stop().await;
 }
@@ -120,7 +120,124 @@ async fn a_dispute_says_why_and_a_held_label_can_be_taken_back() {
     assert_eq!(labels.put(held).await.unwrap().into_inner().status(), v1::LabelStatus::Waiting);
     assert_eq!(node.lookup(&["slow.example"]).await[0].state(), v1::AnswerState::Unseen);
     let retract = v1::RetractLabelRequest { destination: "slow.example".to_owned() };
+    let blocks = own_blocks(&node).await;
+    assert_eq!(labels.retract(retract.clone()).await.unwrap().into_inner().retracted, 1);
+    // Nobody is told of the end of what nobody was told of.
+    assert_eq!(node.status().await.names.unwrap().waiting, 0);
+    assert_eq!(own_blocks(&node).await, blocks);
+    labels.retract(retract).await.unwrap_err();
+
+    // What was told is taken back in a block of its own.
+    let retract = v1::RetractLabelRequest { destination: "cdn.example".to_owned() };
     assert_eq!(labels.retract(retract).await.unwrap().into_inner().retracted, 1);
+    assert_eq!(own_blocks(&node).await, blocks + 1);
+    node.stop().await;
+}
+
+async fn own_blocks(node: &Running) -> u64 {
+    node.status().await.store.unwrap().own_blocks
+}
+
+fn shared(answer: &v1::Answer) -> serde_json::Value {
+    serde_json::from_slice(&answer.shared_json).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_write_and_how_they_closed_is_read_by_others_who_know_the_name() {
+    let root = tempfile::tempdir().unwrap();
+    let [a, b, c] = three(root.path()).await;
+    let mut labels = a.local().await.labels;
+    let said = v1::PutLabelRequest {
+        destination: "evil.example:443".to_owned(),
+        verdict: v1::Verdict::Malicious.into(),
+        title: "A kit that asks for mail passwords".to_owned(),
+        note: "Came with an invoice.\nTwo pages, then post-relay.example.".to_owned(),
+        tags: vec!["threat:phishing".to_owned(), "impact:credentials_entered".to_owned()],
+        outcome: "true_positive".to_owned(),
+        minutes: 40,
+        ..v1::PutLabelRequest::default()
+    };
+    // Each wrong in one way.
+    type Change = fn(&mut v1::PutLabelRequest);
+    let wrong: [(Change, &str); 8] = [
+        (|said| said.note = "seen at 10.20.4.31".to_owned(), "10.20.4.31"),
+        (|said| said.title = "two\nlines".to_owned(), "one line"),
+        (|said| said.title = "x".repeat(256), "255 bytes"),
+        (|said| said.note = "x".repeat(4_096), "4 KB"),
+        (|said| said.tags = vec!["evil".to_owned()], "threat:phishing"),
+        (|said| said.outcome = "benign_expected".to_owned(), "true_positive"),
+        (|said| said.outcome = String::new(), "minutes"),
+        (
+            |said| (said.outcome, said.minutes, said.reason) = (String::new(), 0, "x".to_owned()),
+            "outcome",
+        ),
+    ];
+    for (change, told) in wrong {
+        let mut wrong = said.clone();
+        change(&mut wrong);
+        let refused = labels.put(wrong).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused}");
+        assert!(refused.message().contains(told), "{refused}");
+    }
+    assert_eq!(own_blocks(&a).await, 0);
+    let put = labels.put(said.clone()).await.unwrap().into_inner();
+    assert_eq!(put.status(), v1::LabelStatus::Sealed);
+    settled(&[&a, &b, &c]).await;
+    let host = shared(&b.lookup(&["evil.example"]).await[0])["host"].clone();
+    assert_eq!(host["titles"], serde_json::json!([said.title]));
+    assert_eq!(host["notes"], serde_json::json!([said.note]));
+    assert_eq!(host["tags"], serde_json::json!(["impact:credentials_entered", "threat:phishing"]));
+    assert_eq!(host["closed_elsewhere"]["true_positive"], 1);
+    assert_eq!(host["tally"]["malicious"]["by_people"], 1);
+
+    // Said again without: the note goes, the label stays. Disputed by B: both are shown.
+    let bare = v1::PutLabelRequest {
+        destination: "evil.example".to_owned(),
+        verdict: v1::Verdict::Malicious.into(),
+        ..v1::PutLabelRequest::default()
+    };
+    labels.put(bare).await.unwrap();
+    let dispute = v1::DisputeRequest {
+        destination: "evil.example".to_owned(),
+        reason: "cleaned_up".to_owned(),
+    };
+    b.local().await.labels.dispute(dispute).await.unwrap();
+    settled(&[&a, &b, &c]).await;
+    let host = shared(&c.lookup(&["evil.example"]).await[0])["host"].clone();
+    assert_eq!((&host["titles"], &host["notes"]), (&serde_json::json!([]), &serde_json::json!([])));
+    assert_eq!(host["closed_elsewhere"], serde_json::Value::Null);
+    assert_eq!((&host["disputed"], &host["verdict"]), (&true.into(), &"suspicious".into()));
+    for node in [a, b, c] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_local_label_is_shown_here_and_never_leaves() {
+    let root = tempfile::tempdir().unwrap();
+    let node = Running::start(&make(root.path(), "Alone", true)).await;
+    let mut labels = node.local().await.labels;
+    for destination in ["odd.example", "10.20.4.31"] {
+        let said = v1::PutLabelRequest {
+            destination: destination.to_owned(),
+            verdict: v1::Verdict::Suspicious.into(),
+            title: "printer of 10.20.4.31".to_owned(),
+            local: true,
+            ..v1::PutLabelRequest::default()
+        };
+        let put = labels.put(said).await.unwrap().into_inner();
+        assert_eq!((put.status(), put.block_id.len()), (v1::LabelStatus::Local, 0));
+        let answer = node.lookup(&[destination]).await.remove(0);
+        assert_ne!(answer.state(), v1::AnswerState::Answered);
+        let local: serde_json::Value = serde_json::from_slice(&answer.local_json).unwrap();
+        assert_eq!(local["labels"][0]["title"], "printer of 10.20.4.31");
+        assert_eq!(local["labels"][0]["stays_here"], true);
+    }
+    assert_eq!(own_blocks(&node).await, 0);
+    assert_eq!(node.status().await.names.unwrap().waiting, 0);
+    let retract = v1::RetractLabelRequest { destination: "10.20.4.31".to_owned() };
+    assert_eq!(labels.retract(retract).await.unwrap().into_inner().retracted, 1);
+    assert_eq!(own_blocks(&node).await, 0);
     node.stop().await;
 }
 

@@ -1,6 +1,7 @@
 //! The answer to a look-up: schema `flowlore.answer.v1`.
 
 use flowlore_common::answer::{ANSWER_SCHEMA, Shared};
+use flowlore_common::label::Verdict;
 use flowlore_proto::v1;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -91,6 +92,32 @@ pub struct Local {
     pub here: Option<Here>,
     /// The local rule that applied.
     pub policy: Option<Policy>,
+    /// What people of this org said of it, to others or not.
+    pub labels: Vec<OwnLabel>,
+}
+
+/// A label of this org's own people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct OwnLabel {
+    /// What was said.
+    pub verdict: Option<Verdict>,
+    /// What it does.
+    pub behaviour: Option<String>,
+    /// How sure, 1 to 100.
+    pub confidence: u32,
+    /// How an incident about it was closed.
+    pub outcome: Option<String>,
+    /// What was written beside it; empty: nothing.
+    pub title: String,
+    /// Likewise.
+    pub note: String,
+    /// Names of tags.
+    pub tags: Vec<String>,
+    /// It never leaves the node.
+    pub stays_here: bool,
+    /// RFC 3339.
+    pub put: String,
 }
 
 /// This org's own contacts with a destination.

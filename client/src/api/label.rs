@@ -1,6 +1,7 @@
 //! `LabelService`: what people say about destinations.
 
-use flowlore_common::label::{Behaviour, Reason, Verdict};
+use flowlore_common::label::{Behaviour, Outcome, Reason, Verdict};
+use flowlore_common::tag::Tag;
 use flowlore_common::time::Micros;
 use flowlore_common::wire;
 use flowlore_proto::v1;
@@ -24,6 +25,27 @@ pub struct NewLabel {
     pub confidence: Option<u8>,
     /// Stays on the node for so many hours, at most 720; 0: leaves at once.
     pub hold_hours: u16,
+    /// Read beside the label at members who know the name; empty: none.
+    pub title: String,
+    /// Likewise.
+    pub note: String,
+    /// Likewise.
+    pub tags: Vec<Tag>,
+    /// It never leaves the node.
+    pub stays_here: bool,
+    /// How an incident about the destination was closed.
+    pub closed: Option<Closing>,
+}
+
+/// How an incident was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// How.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// Minutes that people spent on it; 0: not said.
+    pub minutes: u32,
 }
 
 /// A label that somebody of this org has put.
@@ -43,6 +65,14 @@ pub struct MyLabel {
     pub status: LabelStatus,
     /// When it was put.
     pub put: Micros,
+    /// What was written beside it; empty: nothing.
+    pub title: String,
+    /// Likewise.
+    pub note: String,
+    /// Names of tags.
+    pub tags: Vec<String>,
+    /// How an incident about it was closed.
+    pub outcome: Option<Outcome>,
 }
 
 /// What became of it.
@@ -70,6 +100,8 @@ pub enum LabelStatus {
     Sealed,
     /// Taken back.
     Retracted,
+    /// It never leaves.
+    Local,
 }
 
 impl Client {
@@ -79,6 +111,8 @@ impl Client {
     /// The destination cannot be read or never leaves the node, the credential's role is too low,
     /// there is no federation yet, or the node cannot be reached.
     pub async fn label(&self, label: &NewLabel) -> Result<Labelled, Failure> {
+        let closed = label.closed;
+        let reason = closed.map(|closed| closed.reason).filter(|reason| *reason != Reason::None);
         let request = v1::PutLabelRequest {
             destination: label.destination.clone(),
             verdict: wire::verdict_out(label.verdict).into(),
@@ -86,6 +120,13 @@ impl Client {
             transport: 0,
             confidence: label.confidence.map_or(0, u32::from),
             hold_hours: label.hold_hours.into(),
+            title: label.title.clone(),
+            note: label.note.clone(),
+            tags: label.tags.iter().map(|tag| tag.name().to_owned()).collect(),
+            local: label.stays_here,
+            outcome: closed.map_or(String::new(), |closed| closed.outcome.name().to_owned()),
+            reason: reason.map_or(String::new(), |reason| reason.name().to_owned()),
+            minutes: closed.map_or(0, |closed| closed.minutes),
         };
         let put = async { self.labels().put(request).await.map_err(|status| self.refusal(status)) };
         let response = self.within(CALL_TIMEOUT, put).await?.into_inner();
@@ -130,6 +171,7 @@ impl Client {
             v1::LabelStatus::Waiting => LabelStatus::Waiting,
             v1::LabelStatus::Sealed => LabelStatus::Sealed,
             v1::LabelStatus::Retracted => LabelStatus::Retracted,
+            v1::LabelStatus::Local => LabelStatus::Local,
             v1::LabelStatus::Unspecified => return Err(self.nonsense("a label without a status")),
         };
         Ok(MyLabel {
@@ -141,6 +183,10 @@ impl Client {
             confidence: label.confidence,
             status,
             put: Micros(label.put_unix_s.saturating_mul(1_000_000)),
+            title: label.title,
+            note: label.note,
+            tags: label.tags,
+            outcome: label.outcome.parse().ok(),
         })
     }
 
@@ -153,8 +199,11 @@ impl Client {
         let status = match response.status() {
             v1::LabelStatus::Waiting => LabelStatus::Waiting,
             v1::LabelStatus::Sealed => LabelStatus::Sealed,
+            v1::LabelStatus::Local => LabelStatus::Local,
             v1::LabelStatus::Unspecified | v1::LabelStatus::Retracted => {
-                return Err(self.nonsense("a new label that is neither waiting nor sealed"));
+                return Err(
+                    self.nonsense("a new label that neither waits nor is sealed nor stays here")
+                );
             }
         };
         Ok(Labelled {

@@ -1,9 +1,10 @@
 //! `flowlore label` and `flowlore dispute`.
 
 use flowlore_common::destination::{Destination, Host};
+use flowlore_common::label::Reason;
 
 use super::Console;
-use crate::api::{Client, Labelled, NewLabel};
+use crate::api::{Client, Closing, Labelled, NewLabel};
 use crate::cli::{Dispute, Label};
 use crate::failure::{Ending, Failure};
 use crate::render;
@@ -20,6 +21,15 @@ pub(super) async fn run(
         behaviour: label.behaviour,
         confidence: label.confidence,
         hold_hours: label.hold,
+        title: label.title.clone(),
+        note: label.note.clone(),
+        tags: label.tag.clone(),
+        stays_here: label.local,
+        closed: label.outcome.map(|outcome| Closing {
+            outcome,
+            reason: label.reason.unwrap_or(Reason::None),
+            minutes: label.minutes.unwrap_or(0),
+        }),
     };
     show(&client.label(&new).await?, console)
 }

@@ -9,7 +9,7 @@ use flowlore_common::time::{Day, Micros};
 use super::text::{
     bytes, clip, counted, day, duration, minute, number, paint, percent, verdict, year,
 };
-use crate::api::{Answer, Query, State};
+use crate::api::{Answer, OwnLabel, Query, State};
 use crate::limits::{LISTED_MAX, WEEKS_SHOWN};
 
 /// One destination's answer, some lines; `now` is when it was asked.
@@ -54,7 +54,7 @@ pub fn text(answer: &Answer, now: Micros, colour: bool) -> String {
             out += &headline("CANNOT BE READ", format!(": {}: {}", clip(what), clip(hint)));
         }
     }
-    out += &local(answer);
+    out += &local(answer, colour);
     out
 }
 
@@ -299,7 +299,7 @@ const fn class(class: Class) -> &'static str {
 }
 
 /// What this org itself saw, and the rule that applied.
-fn local(answer: &Answer) -> String {
+fn local(answer: &Answer, colour: bool) -> String {
     let Ok(local) = answer.local() else {
         return "HERE: in a form that this client cannot read: use --json\n".to_owned();
     };
@@ -316,6 +316,9 @@ fn local(answer: &Answer) -> String {
             clip(&here.last),
         );
     }
+    for label in &local.labels {
+        out += &own_label(label, colour);
+    }
     if let Some(policy) = &local.policy {
         let (rule, source) = (clip(&policy.rule), clip(&policy.source));
         let _ = writeln!(
@@ -325,6 +328,19 @@ fn local(answer: &Answer) -> String {
         );
     }
     out
+}
+
+/// What somebody of this org said, and whether others were told.
+fn own_label(label: &OwnLabel, colour: bool) -> String {
+    let what = verdict(label.verdict.unwrap_or(Verdict::Unknown), colour);
+    let title = label.behaviour.as_ref().and_then(|name| name.parse().ok()).map(Behaviour::title);
+    let written = [Some(&*label.title), title, label.outcome.as_deref(), Some(&*label.note)];
+    let written = written.into_iter().flatten().filter(|text| !text.is_empty());
+    let written: String = written.map(|text| format!(", {}", clip(text))).collect();
+    let tags: String = label.tags.iter().map(|tag| format!(" #{}", clip(tag))).collect();
+    let told = if label.stays_here { "stays on this node" } else { "told to members" };
+    let put = clip(label.put.get(..10).unwrap_or(&label.put));
+    format!("OWN LABEL ({told})   {what} at {}, {put}{written}{tags}\n", label.confidence)
 }
 
 #[cfg(test)]

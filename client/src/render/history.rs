@@ -232,6 +232,10 @@ mod tests {
             port: 0,
             confidence: 75,
             status: LabelStatus::Sealed,
+            title: String::new(),
+            note: String::new(),
+            tags: vec![],
+            outcome: None,
             put: Micros(1_795_507_200_000_000),
         };
         let mine = [own("evil.example"), own("other.example")];

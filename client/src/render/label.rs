@@ -16,6 +16,7 @@ pub fn text(labelled: &Labelled, colour: bool) -> String {
             "on disk here; it leaves once evaluators answer and its slot comes".to_owned()
         }
         LabelStatus::Retracted => "withdrawn".to_owned(),
+        LabelStatus::Local => "it stays on this node".to_owned(),
     };
     format!("{}: {what}{how}: {status}\n", destination(&labelled.destination))
 }

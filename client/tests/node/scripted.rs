@@ -36,6 +36,8 @@ pub(crate) struct Seen {
     pub(crate) batches: Vec<usize>,
     /// "destination verdict behaviour confidence".
     pub(crate) labels: Vec<String>,
+    /// The last label, whole.
+    pub(crate) put: Option<v1::PutLabelRequest>,
     /// Files of the last upload.
     pub(crate) files: Vec<SeenFile>,
     /// Of all calls.
@@ -274,6 +276,7 @@ impl LabelService for Script {
         let held = if held == 0 { String::new() } else { format!(" held {held} h") };
         let said = format!("{destination} {verdict:?} {behaviour} {confidence}{held}");
         self.seen().labels.push(said);
+        self.seen().put = Some(label.clone());
         let waits = destination.starts_with("late");
         let mut response = v1::PutLabelResponse {
             destination: Some(query(destination)),

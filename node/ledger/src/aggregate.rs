@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use flowlore_common::ids::{OrgId, Token};
+use flowlore_common::block::Feed;
+use flowlore_common::ids::{BlockId, OrgId, Token};
 use flowlore_common::label::Purpose;
 use flowlore_common::limits::ANSWER_WEEKS;
 use flowlore_common::roster::Member;
@@ -22,6 +23,17 @@ pub struct Living<'a> {
     pub row: LabelRow,
     /// The last day on which it lives, if it is not refreshed.
     pub expires: Day,
+}
+
+/// What stands of an org's words about a token.
+#[derive(Clone, Copy, Debug)]
+pub struct Stands {
+    /// Its last label, retracted or not.
+    pub row: LabelRow,
+    /// The block that this is in.
+    pub block: BlockId,
+    /// Whether a note stands beside it.
+    pub has_note: bool,
 }
 
 /// Live labels of one token, without looking into them.
@@ -54,6 +66,19 @@ impl Ledger {
         let labels = self.store().labels(token)?;
         let lives = |(org, row)| Some((org, self.lives(&org, row, purpose, day)?));
         Ok(labels.into_iter().filter_map(lives).collect())
+    }
+
+    /// What stands of an org's words about a token, whether it lives or not.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn stands(&self, token: &Token, org: &OrgId) -> Result<Option<Stands>, StoreError> {
+        let Some(row) = self.store().label(token, org)? else { return Ok(None) };
+        let feed = Feed { org: *org, incarnation: row.at.block.incarnation };
+        let block = self.store().block(&feed, row.at.block.height)?;
+        let block = block.ok_or(StoreError::Damaged("the block of a label"))?.id;
+        let has_note = self.store().note(token, org)?.is_some_and(|note| !note.withdrawn);
+        Ok(Some(Stands { row, block, has_note }))
     }
 
     fn lives(&self, org: &OrgId, row: LabelRow, purpose: Purpose, day: Day) -> Option<Living<'_>> {

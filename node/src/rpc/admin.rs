@@ -131,7 +131,7 @@ fn dry_run(drafted: &Draft) -> Result<Vec<Result<v1::DryRunPart, Status>>, Statu
         let body = said.body();
         let due_unix_s = match said.progress {
             Progress::Due(hour) => i64::from(hour.0) * SECONDS_PER_HOUR,
-            Progress::Sealed(..) => 0,
+            Progress::Sealed(_) | Progress::Local => 0,
         };
         parts.push(Part::Statement(v1::DryRunStatement {
             destination: said.input.text(),

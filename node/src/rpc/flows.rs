@@ -243,7 +243,8 @@ fn analyze(node: &Node, upload: &Upload) -> Result<(String, v1::PublicationSumma
     };
     let summary = summary(&drafted, withheld);
     if withheld.is_empty() {
-        node.outbox().observe(drafted.statements).map_err(internal)?;
+        let slots = node.slots(&node.store.roster());
+        node.outbox().observe(drafted.statements, slots).map_err(internal)?;
     }
     Ok((analysis.report.to_json(), summary))
 }

@@ -1,13 +1,17 @@
 //! What people of this org say.
 
+use std::collections::BTreeSet;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use flowlore_common::credential::Role;
 use flowlore_common::destination::Destination;
-use flowlore_common::label::{Behaviour, Reason, Verdict};
+use flowlore_common::label::{Behaviour, EntryKind, Outcome, Reason, UnknownWord, Verdict};
+use flowlore_common::tag::{Tag, tag_name};
 use flowlore_common::wire;
 use flowlore_proto::v1;
 use flowlore_proto::v1::label_service_server::LabelService;
+use flowlore_veil::note::NoteText;
 use tokio_stream::{Iter, iter};
 use tonic::{Request, Response, Status};
 
@@ -16,7 +20,8 @@ use super::internal;
 use crate::limits::HOLD_HOURS_MAX;
 use crate::node::Node;
 use crate::outbox::{Progress, Statement};
-use crate::publish::{Opinion, purpose_of};
+use crate::publish::{Closing, Opinion, purpose_of};
+use crate::say::Said;
 
 /// IP protocol number of TCP: what a port without a transport means.
 const TCP: u8 = 6;
@@ -36,7 +41,12 @@ impl LabelService for LabelHandler {
         require(&request, Role::Contributor)?;
         let contributor = pseudonym(&request);
         let said = request.into_inner();
-        self.say(&said, Reason::None, contributor).await
+        let reason = match (&*said.reason, &*said.outcome) {
+            ("", _) => Reason::None,
+            (_, "") => return Err(Status::invalid_argument("reason: only with an outcome")),
+            (name, _) => word("reason", name)?,
+        };
+        self.say(&said, reason, contributor).await
     }
 
     async fn dispute(
@@ -46,8 +56,7 @@ impl LabelService for LabelHandler {
         require(&request, Role::Contributor)?;
         let contributor = pseudonym(&request);
         let v1::DisputeRequest { destination, reason } = request.into_inner();
-        let reason: Reason =
-            reason.parse().map_err(|error| Status::invalid_argument(format!("reason: {error}")))?;
+        let reason: Reason = word("reason", &reason)?;
         if reason == Reason::None {
             return Err(Status::invalid_argument("reason: a dispute needs one"));
         }
@@ -93,9 +102,11 @@ impl LabelHandler {
     ) -> Result<Response<v1::PutLabelResponse>, Status> {
         let destination: Destination = parse(&said.destination)?;
         let opinion = opinion(said, &destination, reason, contributor)?;
-        let block = self.0.put(opinion).await?;
-        let status =
-            if block.is_some() { v1::LabelStatus::Sealed } else { v1::LabelStatus::Waiting };
+        let (status, block) = match self.0.put(opinion).await? {
+            Said::Sealed(block) => (v1::LabelStatus::Sealed, Some(block)),
+            Said::Waits => (v1::LabelStatus::Waiting, None),
+            Said::Local => (v1::LabelStatus::Local, None),
+        };
         Ok(Response::new(v1::PutLabelResponse {
             status: status.into(),
             destination: Some(wire::query(&said.destination, &destination, self.0.suffixes)),
@@ -124,7 +135,7 @@ fn opinion(
         .ok_or_else(|| invalid("verdict: benign, suspicious or malicious is needed".to_owned()))?;
     let behaviour: Option<Behaviour> = match said.behaviour.as_str() {
         "" => None,
-        name => Some(name.parse().map_err(|error| invalid(format!("behaviour: {error}")))?),
+        name => Some(word("behaviour", name)?),
     };
     let confidence = match u8::try_from(said.confidence) {
         Ok(0) => CONFIDENCE_DEFAULT,
@@ -148,21 +159,81 @@ fn opinion(
         behaviour,
         confidence,
         reason,
+        closed: closing(said, verdict)?,
+        note: note(said, contributor)?,
+        stays_here: said.local,
         hold_hours,
         contributor,
     })
 }
 
-fn shown(said: &Statement) -> v1::MyLabel {
+/// A word of a vocabulary.
+fn word<W: FromStr<Err = UnknownWord>>(field: &str, text: &str) -> Result<W, Status> {
+    text.parse().map_err(|error| Status::invalid_argument(format!("{field}: {error}")))
+}
+
+/// How an incident was closed, which must not contradict the verdict.
+fn closing(said: &v1::PutLabelRequest, verdict: Verdict) -> Result<Option<Closing>, Status> {
+    let invalid = |message: &str| Err(Status::invalid_argument(message));
+    let outcome = match &*said.outcome {
+        "" if said.minutes > 0 => return invalid("minutes: only with an outcome"),
+        "" => return Ok(None),
+        name => word("outcome", name)?,
+    };
+    match (outcome, verdict) {
+        (Outcome::None, _) => invalid("outcome: true_positive, benign_expected or false_positive"),
+        (Outcome::TruePositive, Verdict::Benign) => {
+            invalid("outcome: true_positive contradicts a benign verdict")
+        }
+        (
+            Outcome::BenignExpected | Outcome::FalsePositive,
+            Verdict::Malicious | Verdict::Suspicious,
+        ) => invalid("outcome: only true_positive goes with a malicious or suspicious verdict"),
+        _ => Ok(Some(Closing { outcome, minutes: said.minutes })),
+    }
+}
+
+/// What people write, if they write anything.
+fn note(said: &v1::PutLabelRequest, contributor: [u8; 16]) -> Result<Option<NoteText>, Status> {
+    let invalid = |message: String| Status::invalid_argument(message);
+    let tags = said.tags.iter().map(|name| Ok(word::<Tag>("tags", name)?.number()));
+    let tags = tags.collect::<Result<BTreeSet<_>, Status>>()?;
+    let (title, text) = (said.title.trim(), said.note.trim());
+    if title.is_empty() && text.is_empty() && tags.is_empty() {
+        return Ok(None);
+    }
+    if title.chars().any(char::is_control) {
+        return Err(invalid("title: one line without control characters is needed".to_owned()));
+    }
+    if text.chars().any(|letter| letter.is_control() && !"\n\t".contains(letter)) {
+        return Err(invalid("note: text without control characters is needed".to_owned()));
+    }
+    let note = NoteText {
+        contributor,
+        tags: tags.into_iter().collect(),
+        title: title.to_owned(),
+        text: text.to_owned(),
+        ..NoteText::default()
+    };
+    note.encode().map_err(|error| invalid(format!("title, note and tags: {error}")))?;
+    Ok(Some(note))
+}
+
+/// A label of one's own people, as they see it.
+pub(super) fn shown(said: &Statement) -> v1::MyLabel {
     let status = match (said.is_retracted(), said.progress) {
         (true, _) => v1::LabelStatus::Retracted,
         (_, Progress::Due(_)) => v1::LabelStatus::Waiting,
-        (_, Progress::Sealed(..)) => v1::LabelStatus::Sealed,
+        (_, Progress::Sealed(_)) => v1::LabelStatus::Sealed,
+        (_, Progress::Local) => v1::LabelStatus::Local,
     };
-    let entry = said.entries.first();
+    let of = |kind| said.entries.iter().find(|entry| entry.kind == kind && entry.detector == 0);
+    let entry = of(EntryKind::Assessment);
     let verdict = entry.map_or(Verdict::Unknown, |entry| entry.verdict);
     debug_assert!(entry.is_none() || purpose_of(verdict) == said.purpose);
     let behaviour = entry.and_then(|entry| Behaviour::from_number(entry.code));
+    let outcome = of(EntryKind::Disposition).map(|entry| entry.outcome.name());
+    let note = said.note.clone().unwrap_or_default();
     v1::MyLabel {
         destination: said.input.text(),
         verdict: wire::verdict_out(verdict).into(),
@@ -172,5 +243,9 @@ fn shown(said: &Statement) -> v1::MyLabel {
         confidence: entry.map_or(0, |entry| u32::from(entry.confidence)),
         status: status.into(),
         put_unix_s: said.put_s,
+        title: note.title,
+        note: note.text,
+        tags: note.tags.into_iter().map(tag_name).collect(),
+        outcome: outcome.unwrap_or_default().to_owned(),
     }
 }

@@ -153,7 +153,30 @@ fn local(node: &Node, host: &Host, policy: &OwnPolicy<'_>) -> Vec<u8> {
             "rule": why.to_string(), "source": source, "effect": "never asked, never published",
         })
     });
-    serde_json::json!({ "here": node.here().of(host), "policy": rule }).to_string().into_bytes()
+    let labels = own_labels(node, host, policy);
+    let here = node.here().of(host);
+    serde_json::json!({ "here": here, "policy": rule, "labels": labels }).to_string().into_bytes()
+}
+
+/// What people of this org say of a host, here or to others.
+fn own_labels(node: &Node, host: &Host, policy: &OwnPolicy<'_>) -> Vec<serde_json::Value> {
+    let outbox = node.outbox();
+    let words = Node::own_words(&outbox, host, policy).into_iter().map(super::labels::shown);
+    let shown = words.map(|label| {
+        serde_json::json!({
+            "verdict": wire::verdict(label.verdict()),
+            "behaviour": Some(label.behaviour).filter(|name| !name.is_empty()),
+            "port": label.port,
+            "confidence": label.confidence,
+            "outcome": Some(label.outcome).filter(|name| !name.is_empty()),
+            "title": label.title,
+            "note": label.note,
+            "tags": label.tags,
+            "stays_here": label.status == i32::from(v1::LabelStatus::Local),
+            "put": flowlore_common::time::Micros(label.put_unix_s.saturating_mul(1_000_000)),
+        })
+    });
+    shown.collect()
 }
 
 /// The question to the store; `None` when a secret that it takes is not known here.

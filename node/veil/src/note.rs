@@ -163,7 +163,11 @@ impl Secret {
 }
 
 impl NoteText {
-    fn encode(&self) -> Result<Zeroizing<Vec<u8>>, NoteError> {
+    /// The bytes that are sealed, padded.
+    ///
+    /// # Errors
+    /// [`NoteError::TooLong`].
+    pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, NoteError> {
         if self.tags.len() > NOTE_TAGS_MAX || self.title.len() > NOTE_TITLE_BYTES_MAX {
             return Err(NoteError::TooLong);
         }
@@ -189,7 +193,8 @@ impl NoteText {
     }
 
     /// `None`: not what [`Self::encode`] writes.
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut outer = Reader::new(bytes);
         let length = usize::from(outer.u16().ok()?);
         let plain = outer.take(length).ok()?;

@@ -1,6 +1,7 @@
 //! One level of an answer: counts, days, trend, class and behaviours, by these rules.
 //!
 //! - *first seen, claimed*: the earliest first day of any entry that is no import, knocks aside.
+//! - *last seen*: the latest last day of any such entry; a refresh says no day, so it counts as the first of its four weeks.
 //! - *age*: days since the third group's earliest first day. One group alone could claim any age.
 //! - *trend*: by orgs a week, see [`trend`].
 //! - *class*: `popular` from a quarter of the members and ten groups on, `rare` up to two orgs.
@@ -34,6 +35,8 @@ const POPULAR_SHARE: u32 = 4;
 const BASE_WEEKS: usize = 4;
 /// Weeks that are recent: the running one, which is not over, and the one before.
 const RECENT_WEEKS: usize = 2;
+/// Days that a refresh speaks for.
+const REFRESH_DAYS: u16 = 28;
 /// Days without contact after which a contact is a return.
 const GAP_DAYS: usize = 60;
 
@@ -54,7 +57,7 @@ pub(super) fn level(words: &Words<'_>, members: u32, day: Day) -> Option<Level> 
         contacted,
         noise: noise(of(Purpose::Knocked)),
         first_seen: FirstSeen { claimed: first_day(&seen), witnessed: None },
-        last_seen: seen.iter().flat_map(|word| said(word)).map(|entry| entry.last_day).max(),
+        last_seen: seen.iter().filter_map(|word| last_day(word)).max(),
         age_days: age(&seen, day),
         trend: trend(&aggregate.weeks),
         weeks: weeks(&aggregate.weeks, day),
@@ -81,6 +84,14 @@ fn seen_words<'a>(words: &'a Words<'a>) -> Vec<&'a Word<'a>> {
 /// What the org itself says. An import is never a sighting.
 fn said<'a>(word: &'a Word<'_>) -> impl Iterator<Item = &'a Entry> {
     word.entries.iter().filter(|entry| entry.source != Source::Import)
+}
+
+/// The last day that an org says, or the first of the four weeks that its last refresh speaks for: in them it was seen.
+fn last_day(word: &Word<'_>) -> Option<Day> {
+    let last = said(word).map(|entry| entry.last_day).max()?;
+    let is_refreshed = word.row.latest > word.row.sealed;
+    let refreshed = word.row.latest.day().0.saturating_sub(REFRESH_DAYS - 1);
+    Some(if is_refreshed { last.max(Day(refreshed)) } else { last })
 }
 
 fn first_day(words: &[&Word<'_>]) -> Option<Day> {
