@@ -1,6 +1,7 @@
 //! The one door: what of an analysis, or of what a person says, may leave this node, and when.
 //!
-//! In: destinations with what was seen of them ([`Observed`], [`Suspicion`]) or what a person thinks ([`Opinion`], in `publish/opinion.rs`).
+//! In: destinations with what was seen of them ([`Observed`], [`Suspicion`]) or what a person thinks ([`Opinion`], in
+//! `publish/opinion.rs`).
 //! Out: [`Statement`]s, which hold outside destinations, days and coarse counts, and nothing else: no inside
 //! address, user, file, exact time or exact count has a field to go in. What must never become a token stops here,
 //! counted by reason.
