@@ -26,7 +26,7 @@ use flowlore_analyzer::{
     limits::{CONVERSATIONS_DEFAULT, MEMORY_BYTES_DEFAULT},
     options::Options,
     report::{Analysis, model::InputFile, text::TextOptions},
-    settle::{Part, Settlement, Workspace},
+    settle::{Part, Settlement, Witness, Workspace},
 };
 use flowlore_common::{
     env::{Clock, SystemClock},
@@ -178,10 +178,10 @@ pub struct Effort {
 /// # Errors
 /// When a named path cannot be read, or the temporary file cannot be written or read.
 pub fn analyze(paths: &[PathBuf], effort: Effort, options: &Options) -> anyhow::Result<Analysis> {
-    Ok(analyze_and(paths, effort, options, |_| ())?.0)
+    Ok(analyze_and(paths, effort, options, None, |_| ())?.0)
 }
 
-/// As [`analyze`], with a look at the sums that the report is made of.
+/// As [`analyze`], with a witness of each flow and a look at the sums that the report is made of.
 ///
 /// # Errors
 /// As [`analyze`].
@@ -189,6 +189,7 @@ pub fn analyze_and<T>(
     paths: &[PathBuf],
     effort: Effort,
     options: &Options,
+    witness: Option<&dyn Witness>,
     look: impl FnOnce(&Part) -> T,
 ) -> anyhow::Result<(Analysis, T)> {
     let reading = follow::Options { threads: effort.threads, ..follow::Options::default() };
@@ -198,7 +199,7 @@ pub fn analyze_and<T>(
     let intake = || Intake::new(share_bytes, Some(Arc::clone(&spill)));
     let Followed { files, notes, sinks } = follow::read(paths, &reading, intake)?;
     let settlement = Settlement::new(sinks, Some(spill), options).context("temporary file")?;
-    let part = settle(&settlement, effort.threads).context("temporary file")?;
+    let part = settle(&settlement, effort.threads, witness).context("flows on disk")?;
     let files = files.into_iter().map(input_file).collect();
     let looked = look(&part);
     let report = || Analysis::new(&settlement, part, files, notes, options);
@@ -210,7 +211,11 @@ pub fn analyze_and<T>(
 }
 
 /// Settles all buckets on threads; which thread takes which makes no difference.
-fn settle(settlement: &Settlement, threads: NonZeroUsize) -> io::Result<Part> {
+fn settle(
+    settlement: &Settlement,
+    threads: NonZeroUsize,
+    witness: Option<&dyn Witness>,
+) -> io::Result<Part> {
     let next = AtomicUsize::new(0);
     let work = || {
         let (mut part, mut space) = (Part::default(), Workspace::default());
@@ -219,7 +224,7 @@ fn settle(settlement: &Settlement, threads: NonZeroUsize) -> io::Result<Part> {
             if bucket >= settlement.buckets() {
                 return Ok(part);
             }
-            settlement.settle(bucket, &mut part, &mut space)?;
+            settlement.settle(bucket, &mut part, &mut space, witness)?;
         }
     };
     let parts: Vec<io::Result<Part>> = thread::scope(|scope| {

@@ -15,6 +15,10 @@ use crate::folder::Folder;
 const ORG_NAME_BYTES_MAX: usize = flowlore_common::limits::NAME_BYTES_MAX;
 /// Memory of an analysis, MiB: below 64 the buffers of the readers alone do not fit; above 1 TiB is a slip of the pen.
 const MEMORY_MIB: std::ops::RangeInclusive<u64> = 64..=1024 * 1024;
+/// Days for which flows are kept: ten years is longer than any law asks for.
+const FLOWS_DAYS: std::ops::RangeInclusive<u32> = 1..=3_653;
+/// GiB of flows: more than a PiB is a slip of the pen.
+const ARCHIVE_GIB: std::ops::RangeInclusive<u32> = 0..=1024 * 1024;
 /// Own zones, own networks and private entries, each: they are compared with every name that would leave.
 const LIST_MAX: usize = 10_000;
 
@@ -27,6 +31,8 @@ pub const OVERRIDABLE: &[(&str, &str, Kind)] = &[
     ("metrics", "listen", Kind::Text),
     ("analyze", "home_net", Kind::List),
     ("analyze", "memory_mib", Kind::Number),
+    ("retention", "flows_days", Kind::Number),
+    ("retention", "archive_gib", Kind::Number),
     ("publish", "enabled", Kind::Switch),
     ("publish", "own_zones", Kind::List),
     ("publish", "own_networks", Kind::List),
@@ -65,10 +71,28 @@ pub struct Config {
     pub home_nets: Vec<IpNet>,
     /// Memory of one analysis, MiB.
     pub memory_mib: u64,
+    /// How long flows are kept here.
+    pub retention: Retention,
     /// What may leave.
     pub publish: Publish,
     /// How to log.
     pub log: Log,
+}
+
+/// `[retention]`
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Days for which flows are kept.
+    pub flows_days: u32,
+    /// GiB that they may take; 0: none are kept.
+    pub archive_gib: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { flows_days: 30, archive_gib: 50 }
+    }
 }
 
 /// `[publish]`
@@ -112,6 +136,8 @@ struct Raw {
     metrics: RawMetrics,
     #[serde(default)]
     analyze: RawAnalyze,
+    #[serde(default)]
+    retention: Retention,
     #[serde(default)]
     publish: RawPublish,
     #[serde(default)]
@@ -314,9 +340,26 @@ impl Raw {
             metrics_listen: metrics_address(&self.metrics.listen)?,
             home_nets: self.analyze.home_net,
             memory_mib: self.analyze.memory_mib,
+            retention: self.retention.check()?,
             publish: self.publish.check()?,
             log: self.log.check()?,
         })
+    }
+}
+
+impl Retention {
+    fn check(self) -> Result<Self> {
+        for (key, value, allowed) in [
+            ("flows_days", self.flows_days, FLOWS_DAYS),
+            ("archive_gib", self.archive_gib, ARCHIVE_GIB),
+        ] {
+            let (least, most) = allowed.into_inner();
+            ensure!(
+                (least..=most).contains(&value),
+                "retention.{key} = {value}: {least} to {most} are accepted"
+            );
+        }
+        Ok(self)
     }
 }
 
@@ -451,6 +494,8 @@ mod tests {
             ("org.name = 'x'\npeer.listen = 'x'", "peer.listen"),
             ("org.name = 'x'\npeer.advertise = 'node.example'", "peer.advertise"),
             ("org.name = 'x'\nanalyze.memory_mib = 1", "64 to"),
+            ("org.name = 'x'\nretention.flows_days = 0", "1 to"),
+            ("org.name = 'x'\nretention.flow_days = 1", "flow_days"),
             ("org.name = 'x'\npublish.private = ['a b']", "publish.private"),
             ("org.name = 'x'\npublish.own_zones = ['192.0.2.0/24']", "own_networks"),
             ("org.name = 'x'\nlog.level = 'loud'", "trace"),

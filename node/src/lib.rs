@@ -16,6 +16,7 @@
 //! | [`follow`] | paths to parsed records |
 //! | [`analyze`], [`spill`] | parsed records to a report |
 //! | [`observe`] | from a report to what the door looks at |
+//! | [`archive`] | the org's own flows, kept for looking back |
 //! | [`here`] | what this org itself saw of a destination |
 //! | [`publish`] | the one door: what may leave |
 //! | [`outbox`] | what this org says, waiting or sealed |
@@ -42,6 +43,7 @@
 //! | [`command`] | one module a command |
 pub mod admission;
 pub mod analyze;
+pub mod archive;
 pub mod ask;
 pub mod board;
 pub mod command;

@@ -17,6 +17,7 @@ use flowlore_veil::keys::{KeyShare, PublicKeyPackage};
 use tokio::sync::{Notify, watch};
 
 use crate::admission::{Admission, Dealt};
+use crate::archive::Flows;
 use crate::ask::Asker;
 use crate::board::Board;
 use crate::config::Config;
@@ -58,6 +59,8 @@ pub struct Node {
     pub suffixes: &'static Suffixes,
     /// Blocks, records, roster and answers.
     pub store: Store,
+    /// The org's own flows.
+    pub flows: Flows,
     /// Asks evaluators.
     pub asker: Asker,
     /// Our share of the evaluation key.
@@ -130,7 +133,9 @@ impl Node {
             clock: clock.clone(),
             carrier: links.clone(),
         };
+        let flows = Flows::open(folder.root(), config.retention)?;
         Ok(Arc::new(Self {
+            flows,
             evaluator: Mutex::new(Evaluator::open(&folder, &keys.at_rest)?),
             here: Mutex::new(Here::open(&folder, &keys.at_rest)?),
             wanted: Mutex::new(Wanted::open(&folder, &keys.at_rest, suffixes)?),

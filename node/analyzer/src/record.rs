@@ -40,6 +40,28 @@ pub enum ConnState {
     Oth,
 }
 
+impl ConnState {
+    /// As Zeek writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::S0 => "S0",
+            Self::S1 => "S1",
+            Self::Sf => "SF",
+            Self::Rej => "REJ",
+            Self::S2 => "S2",
+            Self::S3 => "S3",
+            Self::Rsto => "RSTO",
+            Self::Rstr => "RSTR",
+            Self::Rstos0 => "RSTOS0",
+            Self::Rstrh => "RSTRH",
+            Self::Sh => "SH",
+            Self::Shr => "SHR",
+            Self::Oth => "OTH",
+        }
+    }
+}
+
 /// How the sizes of a connection are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sizes {
@@ -50,6 +72,18 @@ pub enum Sizes {
     Estimated,
     /// A router's record: as [`Self::Estimated`], and perhaps of sampled packets or of one way only.
     Exported,
+}
+
+impl Sizes {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counted => "counted",
+            Self::Estimated => "estimated",
+            Self::Exported => "exported",
+        }
+    }
 }
 
 /// A connection: conn.log, or open_conn.log for one that had not ended.

@@ -88,7 +88,7 @@ fn analyze(files: &[File], options: &Options, cut: Cut) -> (Analysis, u64) {
     let mut space = Workspace::default();
     // Backwards, so that merging cannot lean on the order of buckets.
     for bucket in (0..settlement.buckets()).rev() {
-        settlement.settle(bucket, &mut parts[bucket % cut.parts], &mut space).unwrap();
+        settlement.settle(bucket, &mut parts[bucket % cut.parts], &mut space, None).unwrap();
     }
     let mut whole = Part::default();
     parts.into_iter().rev().for_each(|part| whole.merge(part));

@@ -1,6 +1,11 @@
 //! The whole: write, read, forget.
 
-use std::{fs, net::IpAddr, path::Path};
+use std::{
+    fs,
+    net::IpAddr,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use flowlore_common::time::{Hour, Micros};
 use serde::Serialize;
@@ -20,6 +25,8 @@ const ERASURE: &str = "erasure.work";
 #[derive(Debug)]
 pub struct Archive {
     folder: Folder,
+    /// Files are taken away by one at a time.
+    forgetting: Mutex<()>,
 }
 
 /// How much a read had to touch.
@@ -102,7 +109,7 @@ impl Archive {
     /// # Errors
     /// When the folder cannot be used, or another process writes to it.
     pub fn open(root: &Path) -> Result<Self, ArchiveError> {
-        Ok(Self { folder: Folder::open(root)? })
+        Ok(Self { folder: Folder::open(root)?, forgetting: Mutex::new(()) })
     }
 
     /// A new batch; `None`: one of this name is there already, so that what is sent again after a
@@ -142,6 +149,7 @@ impl Archive {
     /// # Errors
     /// When a file cannot be read or written.
     pub fn erase(&self, erasure: &Erasure) -> Result<Receipt, ArchiveError> {
+        let _alone = self.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut receipt = Receipt::default();
         let work = self.folder.incoming(ERASURE)?;
         for part in self.folder.parts()? {
@@ -190,6 +198,7 @@ impl Archive {
     /// # Errors
     /// When a file cannot be removed.
     pub fn keep(&self, retention: &Retention) -> Result<Forgotten, ArchiveError> {
+        let _alone = self.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut parts = Vec::new();
         for part in self.folder.parts()? {
             let bytes = fs::metadata(&part.path).map_err(ArchiveError::io(&part.path))?.len();

@@ -1,5 +1,6 @@
 //! The table of columns: name, type, from a row and back. Readers elsewhere find columns by name, so
-//! new ones go to the end, and none changes its meaning.
+//! new ones go to the end, and none changes its meaning. Names are ECS's with `_` for `.`, so that no
+//! SQL dialect wants them quoted; what ECS lacks is named as Zeek's conn.log does.
 //!
 //! Numbers are signed, since Spark and Trino know no others; what does not fit is the largest that
 //! does. Addresses are text, as every tool prints them.
@@ -74,11 +75,11 @@ pub struct Column {
     pub set: fn(&mut Row, &Cell<'_>) -> Option<()>,
 }
 
-/// One entry of [`COLUMNS`]: the field of the same name, by the way its type goes.
+/// One entry of [`COLUMNS`]: its name, the row's field, and the way that the type goes.
 macro_rules! column {
-    ($field:ident, $kind:ident, $way:ident) => {
+    ($name:literal, $field:ident, $kind:ident, $way:ident) => {
         Column {
-            name: stringify!($field),
+            name: $name,
             kind: Kind::$kind,
             get: |row| $way::get(&row.$field),
             set: |row, cell| {
@@ -91,33 +92,34 @@ macro_rules! column {
 
 /// All columns, in the order of the file.
 pub const COLUMNS: &[Column] = &[
-    column!(host, Text, address),
-    column!(host_name, MaybeText, maybe_text),
-    column!(user, MaybeText, maybe_text),
-    column!(start, Time, time),
-    column!(end, Time, time),
-    column!(uid, MaybeText, maybe_text),
-    column!(direction, Text, text),
-    column!(source_ip, Text, address),
-    column!(source_port, Small, small),
-    column!(destination_ip, Text, address),
-    column!(destination_port, Small, small),
-    column!(ip_protocol, Small, small),
-    column!(destination_name, MaybeText, maybe_text),
-    column!(named_by, MaybeText, maybe_text),
-    column!(service, MaybeText, maybe_text),
-    column!(conn_state, MaybeText, maybe_text),
-    column!(source_bytes, Number, number),
-    column!(destination_bytes, Number, number),
-    column!(source_packets, Number, number),
-    column!(destination_packets, Number, number),
-    column!(source_ip_bytes, Number, number),
-    column!(missed_bytes, Number, number),
-    column!(category, Text, text),
-    column!(open, Flag, flag),
-    column!(local_source, MaybeFlag, maybe_flag),
-    column!(local_destination, MaybeFlag, maybe_flag),
-    column!(client_signature, MaybeNumber, maybe_number),
+    column!("host_ip", host, Text, address),
+    column!("host_name", host_name, MaybeText, maybe_text),
+    column!("user_name", user, MaybeText, maybe_text),
+    column!("event_start", start, Time, time),
+    column!("event_end", end, Time, time),
+    column!("uid", uid, MaybeText, maybe_text),
+    column!("network_direction", direction, Text, text),
+    column!("source_ip", source_ip, Text, address),
+    column!("source_port", source_port, Small, small),
+    column!("destination_ip", destination_ip, Text, address),
+    column!("destination_port", destination_port, Small, small),
+    column!("network_iana_number", ip_protocol, Small, small),
+    column!("destination_domain", destination_name, MaybeText, maybe_text),
+    column!("named_by", named_by, MaybeText, maybe_text),
+    column!("network_protocol", service, MaybeText, maybe_text),
+    column!("conn_state", conn_state, MaybeText, maybe_text),
+    column!("source_bytes", source_bytes, Number, number),
+    column!("destination_bytes", destination_bytes, Number, number),
+    column!("source_packets", source_packets, Number, number),
+    column!("destination_packets", destination_packets, Number, number),
+    column!("source_ip_bytes", source_ip_bytes, Number, number),
+    column!("missed_bytes", missed_bytes, Number, number),
+    column!("category", category, Text, text),
+    column!("still_open", open, Flag, flag),
+    column!("local_source", local_source, MaybeFlag, maybe_flag),
+    column!("local_destination", local_destination, MaybeFlag, maybe_flag),
+    column!("sizes", sizes, Text, text),
+    column!("client_signature", client_signature, MaybeNumber, maybe_number),
 ];
 
 /// The file's schema in Parquet's own notation.

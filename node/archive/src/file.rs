@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
+    fs::{File, OpenOptions},
     io,
     net::IpAddr,
     path::Path,
@@ -91,7 +91,7 @@ static PROPERTIES: LazyLock<WriterPropertiesPtr> = LazyLock::new(|| {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_created_by(concat!("flowlore-archive ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_sorting_columns(Some(vec![ascending("host"), ascending("start")]));
+        .set_sorting_columns(Some(vec![ascending("host_ip"), ascending("event_start")]));
     for name in ["source_ip", "destination_ip"] {
         let path = ColumnPath::from(name);
         properties = properties
@@ -112,7 +112,11 @@ fn index(name: &str) -> usize {
 /// When the file cannot be written.
 pub fn write(path: &Path, rows: &[Row]) -> Result<(), ArchiveError> {
     let io = || ArchiveError::io(path);
-    let file = File::create_new(path).map_err(io())?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(io())?;
     let written = write_to(&file, rows).map_err(|error| match error {
         ParquetError::External(inner) => match inner.downcast::<io::Error>() {
             Ok(inner) => *inner,
@@ -229,8 +233,8 @@ fn in_time(group: &RowGroupMetaData, selection: &Selection) -> bool {
         Some(Statistics::Int64(both)) => (both.min_opt().copied(), both.max_opt().copied()),
         _ => (None, None),
     };
-    let (first, _) = bounds("start");
-    let (_, last) = bounds("end");
+    let (first, _) = bounds("event_start");
+    let (_, last) = bounds("event_end");
     first.is_none_or(|first| first < selection.until.0)
         && last.is_none_or(|last| last >= selection.from.0)
 }

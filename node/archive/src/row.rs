@@ -59,6 +59,8 @@ pub struct Row {
     pub local_source: Option<bool>,
     /// Whether the sensor took the destination for an inside host.
     pub local_destination: Option<bool>,
+    /// How the sizes are known: `counted`, `estimated` or `exported`.
+    pub sizes: String,
     /// Hash of the client's JA3 or user agent.
     pub client_signature: Option<i64>,
 }
@@ -93,6 +95,7 @@ impl Default for Row {
             open: false,
             local_source: None,
             local_destination: None,
+            sizes: String::new(),
             client_signature: None,
         }
     }

@@ -118,6 +118,7 @@ fn every_field_comes_back_and_extremes_are_held() {
         open: true,
         local_source: Some(false),
         local_destination: Some(true),
+        sizes: "estimated".to_owned(),
         client_signature: Some(i64::MIN),
     };
     let bare = Row { start: Micros(DAY), ..Row::default() };

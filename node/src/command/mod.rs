@@ -1,5 +1,6 @@
 //! The command line: one module a command. Each says what to type next.
 
+mod archive;
 mod credential;
 mod demo;
 mod federation;
@@ -44,6 +45,8 @@ enum Command {
     Publish(publish::Args),
     /// Check the ledger, carry it elsewhere, bring it back.
     Store(store::Args),
+    /// The org's own flows: erase some for good.
+    Archive(archive::Args),
     /// Print the byte vectors of proto/PROTOCOL.md's signed formats.
     Vectors,
     /// Write deterministic sample logs with an answer key.
@@ -60,6 +63,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Store(args) => store::run(&args),
+        Command::Archive(args) => archive::run(&args),
         Command::Vectors => vectors::run(),
         Command::Analyze(args) => print_analysis(args),
         Command::Synth(args) => print_synth(&args),

@@ -116,6 +116,9 @@ async fn tick(node: Arc<Node>) {
         let ticked = node.clone();
         let now = tokio::task::spawn_blocking(move || {
             ticked.step(Event::Tick);
+            if let Err(error) = ticked.flows.forget(ticked.clock.now()) {
+                tracing::warn!(%error, "old flows could not be removed; the next hour tries again");
+            }
             let now = ticked.store.objects_digest();
             if now == before && now != told {
                 // Nothing came for a while: most likely the others hold the same. Telling them so keeps status true.

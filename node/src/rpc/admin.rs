@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::auth::require;
 use super::flows::{Upload, analyzed};
-use super::{internal, precondition};
+use super::{erase, internal, precondition};
 use crate::keys::NewKeys;
 use crate::node::Node;
 use crate::outbox::Progress;
@@ -47,7 +47,7 @@ impl AdminService for AdminHandler {
         require(&request, Role::Contributor)?;
         let upload = Upload::receive(&self.0, request.into_inner()).await?;
         let node = self.0.clone();
-        let drafted = tokio::task::spawn_blocking(move || analyzed(&node, &upload));
+        let drafted = tokio::task::spawn_blocking(move || analyzed(&node, &upload, None));
         let (_, _, drafted) = drafted.await.map_err(internal)??;
         Ok(Response::new(iter(dry_run(&drafted)?)))
     }
@@ -120,6 +120,18 @@ impl AdminService for AdminHandler {
         let version = rekeyed.await.map_err(internal)?;
         let roster_version = version.map_err(|error| precondition(&error))?;
         Ok(Response::new(v1::RekeyResponse { roster_version }))
+    }
+
+    async fn erase_flows(
+        &self,
+        request: Request<v1::EraseFlowsRequest>,
+    ) -> Result<Response<v1::EraseFlowsResponse>, Status> {
+        require(&request, Role::Admin)?;
+        let erasure = erase::asked(request.into_inner())?;
+        let node = self.0.clone();
+        let erased = tokio::task::spawn_blocking(move || node.flows.archive.erase(&erasure));
+        let receipt = erased.await.map_err(internal)?.map_err(internal)?;
+        Ok(Response::new(erase::response(receipt)))
     }
 }
 

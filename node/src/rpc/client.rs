@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 
 use anyhow::{Context as _, Result, anyhow};
+use flowlore_archive::archive::{Erasure, Receipt};
 use flowlore_common::credential::CredentialFile;
 use flowlore_common::env::{Clock, SystemClock, SystemRng};
 use flowlore_proto::v1;
@@ -22,6 +23,7 @@ use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic::transport::{Channel, Endpoint, Uri};
 
+use super::erase;
 use crate::config::{Config, LocalAddress};
 use crate::folder::Folder;
 use crate::keys::NewKeys;
@@ -166,6 +168,15 @@ impl Local {
         };
         let rekeyed = self.admin.rekey(request).await.map_err(status_error)?;
         Ok(rekeyed.into_inner().roster_version)
+    }
+
+    /// Erases flows from the archive.
+    ///
+    /// # Errors
+    /// The node's, in its words.
+    pub async fn erase(&mut self, erasure: &Erasure) -> Result<Receipt> {
+        let erased = self.admin.erase_flows(erase::request(erasure)).await.map_err(status_error)?;
+        Ok(erase::receipt(erased.into_inner()))
     }
 
     /// Uploads files and folders.

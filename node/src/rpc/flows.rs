@@ -12,7 +12,7 @@ use flowlore_analyzer::limits::CONVERSATIONS_DEFAULT;
 use flowlore_analyzer::options::Options;
 use flowlore_analyzer::report::Analysis;
 use flowlore_analyzer::report::model::SCHEMA;
-use flowlore_analyzer::settle::Contacted;
+use flowlore_analyzer::settle::{Contacted, Witness};
 use flowlore_common::credential::Role;
 use flowlore_common::env::SystemRng;
 use flowlore_common::label::{Purpose, Severity};
@@ -211,14 +211,16 @@ fn inside(path: &str) -> Result<PathBuf, Status> {
 pub(super) fn analyzed(
     node: &Node,
     upload: &Upload,
+    witness: Option<&dyn Witness>,
 ) -> Result<(Analysis, Vec<Contacted>, Draft), Status> {
     let options = upload.options(node)?;
     let memory_bytes = usize::try_from(node.config.memory_mib).unwrap_or(usize::MAX) << 20;
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let effort = Effort { threads, memory_bytes: memory_bytes / UPLOADS_MAX };
     let paths = [upload.folder.path().to_owned()];
-    let (mut analysis, contacted) = analyze_and(&paths, effort, &options, |part| part.contacted())
-        .map_err(|error| Status::invalid_argument(format!("{error:#}")))?;
+    let (mut analysis, contacted) =
+        analyze_and(&paths, effort, &options, witness, |part| part.contacted())
+            .map_err(|error| Status::invalid_argument(format!("{error:#}")))?;
     for file in &mut analysis.report.input.files {
         file.path = as_sent(&file.path, upload.folder.path());
     }
@@ -231,8 +233,14 @@ pub(super) fn analyzed(
 }
 
 fn analyze(node: &Node, upload: &Upload) -> Result<(String, v1::PublicationSummary), Status> {
-    let (analysis, contacted, drafted) = analyzed(node, upload)?;
-    let digest = *upload.digest.finalize().as_bytes();
+    let digest = upload.digest.finalize();
+    let keeper = node.flows.keeper(digest.to_hex().as_str()).map_err(internal)?;
+    let witness = keeper.as_ref().map(|keeper| keeper as &dyn Witness);
+    let (analysis, contacted, drafted) = analyzed(node, upload, witness)?;
+    if let Some(keeper) = keeper {
+        keeper.commit().map_err(internal)?;
+    }
+    let digest = *digest.as_bytes();
     node.here().saw(digest, &contacted, &analysis.report.incidents).map_err(internal)?;
     let withheld = if upload.options.keep_here {
         "keep_here"

@@ -11,12 +11,14 @@
 //! | [`evaluator`] | evaluations | the peers' port |
 //! | [`status`] | what `admin` tells of the node | |
 //! | [`observed`] | numbers, spans and counts of calls | |
+//! | `erase` | what is to be erased, in messages and back | |
 //! | [`ports`] | the services of each port, with their limits | |
 //! | [`client`] | nothing: calls the local port, for commands | |
 
 pub mod admin;
 pub mod auth;
 pub mod client;
+mod erase;
 pub mod evaluator;
 pub mod federation;
 pub mod flows;

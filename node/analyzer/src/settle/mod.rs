@@ -26,11 +26,13 @@ mod contacted;
 mod fold;
 mod group;
 mod part;
+mod witness;
 
 pub(crate) use bucket::Lease;
 pub use contacted::Contacted;
 pub use part::Part;
 pub(crate) use part::{Candidate, Destination, Pivot, Probes, Row, Sums, Where};
+pub use witness::{Settled, Witness};
 
 /// All intakes together, ready to be settled bucket by bucket.
 pub struct Settlement {
@@ -80,11 +82,17 @@ impl Settlement {
         BUCKETS
     }
 
-    /// Settles a bucket into `part` and lets go of its flows.
+    /// Settles a bucket into `part`, tells its flows to the witness, and lets go of them.
     ///
     /// # Errors
-    /// When what was spilled cannot be read back whole.
-    pub fn settle(&self, bucket: usize, part: &mut Part, space: &mut Workspace) -> io::Result<()> {
+    /// When what was spilled cannot be read back whole, or the witness cannot keep a flow.
+    pub fn settle(
+        &self,
+        bucket: usize,
+        part: &mut Part,
+        space: &mut Workspace,
+        witness: Option<&dyn Witness>,
+    ) -> io::Result<()> {
         let mut chunks = std::mem::take(
             &mut *self.buckets[bucket].lock().unwrap_or_else(PoisonError::into_inner),
         );
@@ -98,6 +106,9 @@ impl Settlement {
         space.bucket.load(chunks)?;
         space.bucket.drop_duplicates(part);
         space.bucket.name(&self.home);
+        if let Some(witness) = witness {
+            witness::tell(&space.bucket, witness)?;
+        }
         space.fold.keep_visitors = self.keep_visitors;
         space.fold.run(&space.bucket, &self.surroundings(), part, &mut space.stats);
         Ok(())

@@ -1,0 +1,130 @@
+//! Goal: the flows of uploads are kept as the report counts them, once, and are erased when asked. Method: a node of
+//! this process, an upload of rows from just now, since what is older than thirty days would be forgotten; then the
+//! archive's files, and the program that erases.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod running;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use flowlore_archive::ArchiveError;
+use flowlore_archive::file::Selection;
+use flowlore_archive::row::Row;
+use flowlore_common::env::{Clock as _, SystemClock};
+use running::{Running, make};
+use serde_json::Value;
+
+/// Rows of conn, ssl and dhcp logs: of two hosts, one with a name, and a scanner from outside.
+fn write_logs(folder: &Path, now_s: i64) {
+    let mut conn = String::new();
+    for number in 0..100_i64 {
+        let (source, destination) = match number {
+            90.. => ("198.51.100.200", "10.0.0.1"),
+            _ if number % 3 == 0 => ("10.0.0.1", "203.0.113.9"),
+            _ => ("10.0.0.2", "203.0.113.10"),
+        };
+        let start = now_s - 7_200 + number * 60;
+        conn += &format!(
+            r#"{{"_path":"conn","ts":{start}.5,"uid":"C{number}","id.orig_h":"{source}","id.orig_p":50000,"id.resp_h":"{destination}","id.resp_p":443,"proto":"tcp","service":"ssl","duration":1.25,"orig_bytes":{number},"resp_bytes":2000,"conn_state":"SF","orig_pkts":5,"orig_ip_bytes":400,"resp_pkts":5,"resp_ip_bytes":2300}}"#
+        );
+        conn.push('\n');
+    }
+    // One row came twice.
+    let again = conn.lines().next().unwrap().to_owned();
+    conn += &again;
+    conn.push('\n');
+    std::fs::write(folder.join("conn.log"), conn).unwrap();
+    let start = now_s - 7_200;
+    let ssl = format!(
+        r#"{{"_path":"ssl","ts":{start}.6,"uid":"C0","id.orig_h":"10.0.0.1","id.orig_p":50000,"id.resp_h":"203.0.113.9","id.resp_p":443,"server_name":"a.example"}}"#
+    );
+    std::fs::write(folder.join("ssl.log"), ssl + "\n").unwrap();
+    let lease = now_s - 9_000;
+    let dhcp = format!(
+        r#"{{"_path":"dhcp","ts":{lease}.0,"uids":["D1"],"client_addr":"10.0.0.1","mac":"02:00:00:00:00:01","host_name":"pc-1","assigned_addr":"10.0.0.1"}}"#
+    );
+    std::fs::write(folder.join("dhcp.log"), dhcp + "\n").unwrap();
+}
+
+fn kept(node: &Running) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let take = |row| {
+        rows.push(row);
+        Ok::<_, ArchiveError>(())
+    };
+    node.node.flows.archive.read(&Selection::ALL, take).unwrap();
+    rows
+}
+
+fn erase(dir: &Path, whose: &[&str]) -> Value {
+    let program = env!("CARGO_BIN_EXE_flowlore-node");
+    let output = Command::new(program)
+        .args(["archive", "erase", "--json", "--dir"])
+        .arg(dir)
+        .args(whose)
+        .output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flows_of_uploads_are_kept_once_and_erased_when_asked() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = make(root.path(), "A", true);
+    let logs = root.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    write_logs(&logs, SystemClock.now().seconds());
+    let node = Running::start(&dir).await;
+    let home = ["10.0.0.0/8".to_owned()];
+    let mut report = Value::Null;
+    for _ in 0..2 {
+        let analyzed =
+            node.local().await.analyze(std::slice::from_ref(&logs), &home).await.unwrap();
+        report = serde_json::from_slice(&analyzed.report).unwrap();
+    }
+    // As many as the report counts, and as it counts them.
+    let rows = kept(&node);
+    assert_eq!(rows.len(), 100);
+    assert_eq!(report["input"]["flows"], rows.len());
+    let mut categories = BTreeMap::new();
+    for row in &rows {
+        *categories.entry(row.category.clone()).or_insert(0) += 1;
+    }
+    let reported = report["categories"].as_object().unwrap().iter();
+    let reported: BTreeMap<_, _> = reported
+        .map(|(name, flows)| (name.clone(), flows.as_i64().unwrap()))
+        .filter(|(_, flows)| *flows > 0)
+        .collect();
+    assert_eq!(categories, reported);
+    // What was known of them is kept with them.
+    let named: Vec<&Row> = rows.iter().filter(|row| row.destination_name.is_some()).collect();
+    assert_eq!(named.len(), 1);
+    let first = named[0];
+    assert_eq!(first.destination_name.as_deref(), Some("a.example"));
+    assert_eq!(
+        (first.named_by.as_deref(), first.host_name.as_deref(), first.uid.as_deref()),
+        (Some("sni"), Some("pc-1"), Some("C0"))
+    );
+    assert_eq!((first.end.0 - first.start.0, first.direction.as_str()), (1_250_000, "outbound"));
+    let probes = rows.iter().filter(|row| row.direction == "inbound");
+    assert!(probes.clone().all(|row| row.host == row.destination_ip));
+    assert_eq!(probes.count(), 10);
+    // While the node runs, then after it was stopped: the same command.
+    let receipt = erase(&dir, &["--host", "pc-1"]);
+    assert_eq!(receipt["flows_erased"], 30, "{receipt}");
+    node.stop().await;
+    let receipt = erase(&dir, &["--host", "198.51.100.200"]);
+    assert_eq!(receipt["flows_erased"], 10, "{receipt}");
+    let node = Running::start(&dir).await;
+    let rows = kept(&node);
+    assert_eq!(rows.len(), 60);
+    assert!(rows.iter().all(|row| row.host.to_string() == "10.0.0.2"));
+    // Sent once more, the erased flows stay away.
+    node.local().await.analyze(std::slice::from_ref(&logs), &home).await.unwrap();
+    assert_eq!(kept(&node).len(), 60);
+    assert_eq!(erase(&dir, &["--before", "2149-01-01"])["flows_erased"], 60);
+    node.stop().await;
+}
