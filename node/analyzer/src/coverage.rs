@@ -14,6 +14,7 @@ use flowlore_common::{
 use serde::Serialize;
 
 use crate::{
+    detect::words::counted,
     flow::Flow,
     intake::Seen,
     limits::{EMPTY_HOURS_MAX, GAP_HOURS_MAX},
@@ -39,6 +40,8 @@ pub(crate) struct Tally {
     tcp: u64,
     one_sided: u64,
     outbound: u64,
+    /// Flows with neither end inside.
+    external: u64,
     named: u64,
     flows: u64,
     /// Flows whose payload is estimated, exported ones among them.
@@ -66,6 +69,7 @@ impl Tally {
             self.tcp += 1;
             self.one_sided += u64::from(is_one_sided(flow));
         }
+        self.external += u64::from(direction == Direction::External);
         if direction == Direction::Outbound {
             self.outbound += 1;
             self.named += u64::from(named);
@@ -80,6 +84,7 @@ impl Tally {
         self.tcp += other.tcp;
         self.one_sided += other.one_sided;
         self.outbound += other.outbound;
+        self.external += other.external;
         self.named += other.named;
         self.flows += other.flows;
         self.estimated += other.estimated;
@@ -297,6 +302,22 @@ fn notes(coverage: &Coverage, dark: bool, one_sided: u64) -> Vec<String> {
     }
     notes.push("Federation not asked.".to_owned());
     notes
+}
+
+/// Flows that no detector was asked about because both their ends are outside. Where no host is inside at all, they are
+/// judged like the others.
+pub(crate) fn unjudged(tally: &Tally, nobody_inside: bool) -> Option<String> {
+    if nobody_inside || tally.external == 0 {
+        return None;
+    }
+    let most = tally.external * 2 > tally.flows;
+    let hint = if most { " Most of the input: is --home-net right?" } else { "" };
+    Some(format!(
+        "{} with both ends outside ({} of all) {} not judged.{hint}",
+        counted(tally.external, "flow", "flows"),
+        tenths(permille(tally.external, tally.flows)),
+        if tally.external == 1 { "was" } else { "were" },
+    ))
 }
 
 /// Thousandths as percent with one decimal.

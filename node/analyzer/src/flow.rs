@@ -78,6 +78,12 @@ impl Flow {
         self.start_us.saturating_add_unsigned(self.duration_us)
     }
 
+    /// Whether anything came back, a bare acknowledgement or refusal included. What counts bytes only is believed, too.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.resp_packets > 0 || self.resp_bytes > 0
+    }
+
     /// What makes two records one flow: uid, start and 5-tuple.
     #[must_use]
     pub fn identity(&self) -> (Uid, i64, Addr, Addr, u16, u16, u8) {

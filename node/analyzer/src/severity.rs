@@ -85,6 +85,8 @@ pub fn rule(
         Medium,
         "an ordinary named service, and too few hosts to show that it is rare",
     );
+    let knocks = group.direction == Direction::Inbound && group.totals.bytes_in == 0;
+    ruling.cap(is_c2(behaviour) && knocks, Info, "a probe that got no data");
     ruling.cap(behaviour == Behaviour::LongConnection, Medium, "duration alone");
     let visit = group.direction == Direction::Inbound;
     ruling.cap(behaviour == Behaviour::LongConnection && visit, Low, "a visitor that stays");
@@ -370,6 +372,23 @@ pub fn actions(severity: Severity, target: &Target<'_>) -> Vec<Action> {
         &outside,
         format!("Check whether {outside} belongs to an agent or updater in use."),
     );
+    if target.direction == Direction::Inbound {
+        let known = action(
+            "check_client",
+            &outside,
+            format!("Check whether {outside} is a client that you know."),
+        );
+        let exposed = action(
+            "check_exposure",
+            &inside,
+            format!("Check what {inside} offers there, and whether it has to."),
+        );
+        return match severity {
+            Severity::Critical | Severity::High => vec![isolate, find, block],
+            Severity::Medium | Severity::Low => vec![known, exposed],
+            Severity::Info => Vec::new(),
+        };
+    }
     match severity {
         Severity::Critical | Severity::High => vec![isolate, find, block],
         Severity::Medium => vec![find, check],

@@ -362,7 +362,7 @@ mod detectors {
         let said: Vec<&str> = hits[0].evidence.iter().map(|e| e.sentence.as_str()).collect();
         assert!(said[0].starts_with("Every 300"), "{said:?}");
         assert!(said[0].ends_with("without a pause."), "{said:?}");
-        assert_eq!(said[1], "Same size each time: 1,482 B out.");
+        assert_eq!(said[1], "Same size each time: 1,482 B out with headers.");
         assert_eq!(said[2], "Little comes back: 611 B a contact.");
         assert!(said[3].starts_with("Beacon score 0.9"), "{said:?}");
         assert!(hits[0].evidence.iter().any(|e| !e.supports && e.measure == "ordinary_protocol"));
@@ -575,9 +575,24 @@ mod severities {
             ),
         ];
         for (name, behaviour, threat, direction, around, expected) in rows {
-            let group = Group { direction, ..by_address(&[]) };
+            let mut group = Group { direction, ..by_address(&[]) };
+            (group.totals.flows, group.totals.bytes_in) = (900, 90_000);
             assert_eq!(rule(behaviour, threat, &group, &around).severity, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn who_knocks_and_gets_no_data_is_no_finding() {
+        let mut group = Group { direction: Direction::Inbound, ..by_address(&[]) };
+        group.totals.flows = 900;
+        let of = |group: &Group<'_>| rule(Behaviour::C2BeaconIp, 900, group, &known());
+        assert_eq!(of(&group).severity, Severity::Info, "refusals are packets, but no data");
+        assert_eq!(of(&group).reason, Some("a probe that got no data"));
+        group.totals.bytes_in = 1;
+        assert_eq!(of(&group).severity, Severity::Medium);
+        group.direction = Direction::Outbound;
+        group.totals.bytes_in = 0;
+        assert_eq!(of(&group).severity, Severity::Critical);
     }
 
     #[test]

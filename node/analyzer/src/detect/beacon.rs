@@ -36,7 +36,7 @@ pub fn detect(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -
     timing(&beacon, contacts, scratch, &mut evidence);
     sizes(&beacon, contacts, scratch, &mut evidence);
     answers(group, &mut evidence);
-    evidence.push(parts(&beacon));
+    evidence.push(parts(&beacon, contacts.len(), group.contacts.len()));
     ordinary(group, &mut evidence);
     Some(Hit {
         behaviour: behaviour(group),
@@ -166,16 +166,19 @@ fn sizes(
     let common = stats::most_frequent(contacts.iter().map(|contact| contact.bytes), scratch);
     let sentence = match common {
         Some(common) if common.count == all => {
-            format!("Same size each time: {} out.", words::bytes(u64::from(common.value)))
+            format!(
+                "Same size each time: {} out with headers.",
+                words::bytes(u64::from(common.value))
+            )
         }
         Some(common) if common.count * 2 > all => format!(
-            "{} out in {} of {} contacts.",
+            "{} out with headers in {} of {} contacts.",
             words::bytes(u64::from(common.value)),
             words::grouped(common.count),
             words::grouped(all)
         ),
         _ => format!(
-            "{} out (median), half of the sizes within {} of that.",
+            "{} out with headers (median), half of the sizes within {} of that.",
             words::bytes(median as u64),
             words::bytes(deviation as u64)
         ),
@@ -192,8 +195,8 @@ fn answers(group: &Group<'_>, evidence: &mut Vec<Evidence>) {
             "unanswered",
             totals.unanswered as f64,
             "flows",
-            "Never answered: no order came this way. A server that is gone, or a machine set up \
-             for one."
+            "Never answered, not by a packet: no order came this way. A server that is gone, or a \
+             machine set up for one."
                 .to_owned(),
         ));
     } else if back >= BULK_BYTES_MIN {
@@ -214,10 +217,19 @@ fn answers(group: &Group<'_>, evidence: &mut Vec<Evidence>) {
     }
 }
 
-/// The score and what it is the mean of.
-fn parts(beacon: &Beacon) -> Evidence {
+/// The score and what it is the mean of, and where it was measured: in one window of the data, where there is more.
+fn parts(beacon: &Beacon, measured: usize, all: usize) -> Evidence {
+    let window = if measured == all {
+        String::new()
+    } else {
+        format!(
+            " in the 24 hours looked at, with {} of {} contacts",
+            words::grouped(measured as u64),
+            words::grouped(all as u64)
+        )
+    };
     let sentence = format!(
-        "Beacon score {}: time {}, size {}, duration {}, histogram {}.",
+        "Beacon score {}{window}: time {}, size {}, duration {}, histogram {}.",
         words::milli(beacon.score_milli),
         words::milli(beacon.gaps.score_milli),
         words::milli(beacon.sizes.score_milli),

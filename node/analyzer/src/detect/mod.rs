@@ -52,6 +52,52 @@ const DETECTORS: [Detector; 3] = [
     Detector { score: long_connection::score, detect: long_connection::detect },
 ];
 
+/// Behaviours that these detectors find.
+pub const BEHAVIOURS: &[Behaviour] = &[
+    Behaviour::C2BeaconHttpTls,
+    Behaviour::C2BeaconIp,
+    Behaviour::C2BeaconProxied,
+    Behaviour::Strobe,
+    Behaviour::LongConnection,
+];
+
+/// Kinds of attack as people speak of them, each with the behaviours by which it would be found.
+const KINDS: &[(&str, &[Behaviour])] = &[
+    ("phishing", &[Behaviour::PhishingPageVisit, Behaviour::PhishingSubmission]),
+    ("malicious downloads", &[Behaviour::MaliciousDownload, Behaviour::DownloadThenC2]),
+    ("interactive C2", &[Behaviour::InteractiveC2Channel]),
+    (
+        "DNS tunnels and generated names",
+        &[
+            Behaviour::C2OverDns,
+            Behaviour::DnsTunnelOversize,
+            Behaviour::DnsTunnelSession,
+            Behaviour::DgaNxdomain,
+        ],
+    ),
+    ("exfiltration", &[Behaviour::ExfilVolume, Behaviour::ExfilPcrShift]),
+    ("scans", &[Behaviour::HorizontalScan, Behaviour::VerticalScan, Behaviour::SynScan]),
+    ("password guessing", &[Behaviour::BruteForceLogin]),
+    ("lateral movement", &[Behaviour::LateralMovement]),
+    ("cryptomining", &[Behaviour::Cryptomining]),
+    ("remote-access tools", &[Behaviour::RemoteAccessTool]),
+];
+
+/// A sentence about the kinds of attack for which there is no detector at all; `None`: there is one for each.
+#[must_use]
+pub fn not_looked_for() -> Option<String> {
+    let unknown =
+        KINDS.iter().filter(|(_, found_by)| !found_by.iter().any(|one| BEHAVIOURS.contains(one)));
+    let names: Vec<&str> = unknown.map(|(name, _)| *name).collect();
+    let (last, others) = names.split_last()?;
+    let list = if others.is_empty() {
+        (*last).to_owned()
+    } else {
+        format!("{} and {last}", others.join(", "))
+    };
+    Some(format!("Not looked for by this version: {list}."))
+}
+
 /// What the detectors find in a group: at most one hit each, in the order of their behaviours' numbers.
 ///
 /// Of `around` only `first_second` and `last_second` are read, so this can run before the whole input has been
@@ -100,7 +146,8 @@ pub struct Evidence {
 /// What to do about a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
-    /// Stable code: `isolate_host`, `find_process`, `block_destination`, `ask_owner`, `check_update_source`.
+    /// Stable code: `isolate_host`, `find_process`, `block_destination`, `ask_owner`, `check_update_source`,
+    /// `check_client`, `check_exposure`.
     pub code: &'static str,
     /// What it is done to.
     pub target: String,

@@ -6,13 +6,14 @@ use std::{
 };
 
 use flowlore_common::{
-    label::{Behaviour, Category, Severity},
+    label::{Category, Severity},
     suffixes::Suffixes,
     time::Micros,
 };
 
 use crate::{
     coverage::{self, Coverage, Grade},
+    detect,
     history::History,
     incident::{self, Context},
     limits::{DESTINATIONS_MAX, PROBE_PORTS_MAX},
@@ -63,7 +64,9 @@ impl Analysis {
         let first_day = Micros(first_us).day();
         let history_days =
             options.history.as_ref().map_or(0, |history| history.days_before(first_day));
-        let coverage = coverage::grade(&part.coverage, seen, history_days);
+        let mut coverage = coverage::grade(&part.coverage, seen, history_days);
+        coverage.notes.extend(coverage::unjudged(&part.coverage, part.inside.is_empty()));
+        coverage.notes.extend(detect::not_looked_for());
         let around = Surroundings {
             inside_hosts: u32::try_from(part.inside.len()).unwrap_or(u32::MAX),
             history_days,
@@ -144,13 +147,7 @@ impl Report {
 fn tool(options: &Options) -> Tool {
     Tool {
         version: env!("CARGO_PKG_VERSION"),
-        detectors: vec![
-            Behaviour::C2BeaconHttpTls,
-            Behaviour::C2BeaconIp,
-            Behaviour::C2BeaconProxied,
-            Behaviour::Strobe,
-            Behaviour::LongConnection,
-        ],
+        detectors: detect::BEHAVIOURS.to_vec(),
         lists: vec![List {
             name: "public_suffix_list",
             hash: blake3::Hash::from_bytes(*Suffixes::shipped().hash()).to_hex()[..16].to_owned(),
@@ -278,7 +275,7 @@ fn headline(verdict: Verdict, incidents: &[Incident], coverage: &Coverage) -> St
     match verdict {
         Verdict::Malicious => {
             let rest = match looked_at {
-                0 => "Nothing else needs a person.".to_owned(),
+                0 => "Nothing else was found.".to_owned(),
                 1 => "1 more is worth a look today.".to_owned(),
                 more => format!("{more} more are worth a look today."),
             };
@@ -293,10 +290,21 @@ fn headline(verdict: Verdict, incidents: &[Incident], coverage: &Coverage) -> St
             counted(looked_at, "incident is", "incidents are"),
         ),
         Verdict::NoInterestingActivity => {
-            format!("NOTHING NEEDS ACTION. Coverage {}.", coverage.grade.name())
+            let partly = if detect::not_looked_for().is_some() {
+                " Not every kind of attack is looked for: see Limits."
+            } else {
+                ""
+            };
+            format!("NOTHING NEEDS ACTION. Coverage {}.{partly}", coverage.grade.name())
         }
         Verdict::Inconclusive => {
-            let rest = if coverage.no_flows { "" } else { "; nothing bad in the rest" };
+            let rest = match incidents.iter().filter(|one| one.severity == Severity::Low).count() {
+                _ if coverage.no_flows => String::new(),
+                0 => "; nothing bad in the rest".to_owned(),
+                low => {
+                    format!("; {} of low severity in the rest", counted(low, "finding", "findings"))
+                }
+            };
             format!("INCONCLUSIVE: {}{rest}.", coverage.poor_because())
         }
     }

@@ -123,12 +123,16 @@ impl Report {
             0 => "no empty hour".to_owned(),
             _ => coverage.poor_because(),
         };
-        let line = format!(
-            "Coverage {}: {empty}, {} of bytes missed, {} of outbound flows named.",
-            coverage.grade.name(),
-            tenths(coverage.missed_bytes_permille),
-            tenths(coverage.named_permille),
-        );
+        let line = if coverage.no_flows {
+            format!("Coverage {}: {}.", coverage.grade.name(), coverage.poor_because())
+        } else {
+            format!(
+                "Coverage {}: {empty}, {} of bytes missed, {} of outbound flows named.",
+                coverage.grade.name(),
+                tenths(coverage.missed_bytes_permille),
+                tenths(coverage.named_permille),
+            )
+        };
         wrap(out, "", &line);
         wrap(out, "", &format!("Limits: {}", coverage.notes.join(" ")));
         for note in &self.input.notes {

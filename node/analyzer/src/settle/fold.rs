@@ -73,7 +73,7 @@ impl Fold {
     fn count(&mut self, bucket: &Bucket, at: u32, part: &mut Part) {
         let (flow, mark) = (&bucket.flows[at as usize], &bucket.marks[at as usize]);
         part.coverage.add(flow, mark.direction, mark.name != NO_NAME);
-        part.unanswered += u64::from(mark.direction == Direction::Outbound && flow.resp_bytes == 0);
+        part.unanswered += u64::from(mark.direction == Direction::Outbound && !flow.is_answered());
         if mark.direction != Direction::Inbound || flow.resp_bytes > 0 {
             return;
         }
@@ -319,7 +319,7 @@ fn add_flow(totals: &mut Totals, hints: &mut Hints, flow: &Flow, category: Categ
     totals.duration_us = totals.duration_us.saturating_add(flow.duration_us);
     totals.longest_us = totals.longest_us.max(flow.duration_us);
     totals.open += u64::from(flow.open);
-    totals.unanswered += u64::from(flow.resp_bytes == 0);
+    totals.unanswered += u64::from(!flow.is_answered());
     totals.categories[usize::from(category.number())] += 1;
     hints.tls += u64::from(flow.services & (service::TLS | service::QUIC) != 0);
     hints.http += u64::from(flow.services & service::HTTP != 0);
