@@ -11,7 +11,7 @@ use curve25519_dalek::scalar::Scalar;
 use flowlore_common::canon::Reader;
 use frost_ristretto255 as frost;
 use rand_core::CryptoRngCore;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::limits::EVALUATORS_MAX;
 use crate::public;
@@ -90,25 +90,26 @@ struct VerifyingShare {
     point: RistrettoPoint,
 }
 
+/// A secret scalar at one place of the heap: moving its owner leaves no copy behind, and it is zeroized where it is.
+type SecretScalar = Box<Zeroizing<Scalar>>;
+
 /// An evaluator's share of the key. Zeroized when dropped; never shown.
-#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct KeyShare {
     number: u16,
     generation: u32,
-    pub(crate) secret: Scalar,
+    pub(crate) secret: SecretScalar,
     pub(crate) public: [u8; 32],
 }
 
 /// A whole key, in the hands of a dealer: for tests, for a federation of one, and until evaluators
 /// make their key together.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct WholeKey(Scalar);
+pub struct WholeKey(SecretScalar);
 
 impl WholeKey {
     /// A new key.
     #[must_use]
     pub fn random(rng: &mut impl CryptoRngCore) -> Self {
-        Self(random_scalar(rng))
+        Self(Box::new(Zeroizing::new(random_scalar(rng))))
     }
 
     /// The key with these bytes, a canonical scalar other than 0.
@@ -132,13 +133,13 @@ impl WholeKey {
         rng: &mut impl CryptoRngCore,
     ) -> Result<(PublicKeyPackage, Vec<KeyShare>), KeyError> {
         check_sizes(t, n)?;
+        let group_key = public_bytes(&self.0);
         let shares = if n == 1 {
             vec![KeyShare::new(1, generation, self.0)]
         } else {
             split(&self.0, t, n, generation, rng)?
         };
         let verifying = shares.iter().map(KeyShare::verifying).collect();
-        let group_key = public_bytes(&self.0);
         Ok((PublicKeyPackage { generation, threshold: t, group_key, shares: verifying }, shares))
     }
 }
@@ -166,12 +167,13 @@ fn split(
 }
 
 impl KeyShare {
-    fn new(number: u16, generation: u32, secret: Scalar) -> Self {
-        Self { number, generation, secret, public: public_bytes(&secret) }
+    fn new(number: u16, generation: u32, secret: SecretScalar) -> Self {
+        let public = public_bytes(&secret);
+        Self { number, generation, secret, public }
     }
 
     fn verifying(&self) -> VerifyingShare {
-        let point = RISTRETTO_BASEPOINT_TABLE * &self.secret;
+        let point = RISTRETTO_BASEPOINT_TABLE * &**self.secret;
         VerifyingShare { number: self.number, bytes: self.public, point }
     }
 
@@ -330,9 +332,13 @@ fn check_sizes(t: u16, n: u16) -> Result<(), KeyError> {
     if shared || (t, n) == (1, 1) { Ok(()) } else { Err(KeyError::Sizes { t, n }) }
 }
 
-fn secret_scalar(bytes: &[u8; 32]) -> Result<Scalar, KeyError> {
+fn secret_scalar(bytes: &[u8; 32]) -> Result<SecretScalar, KeyError> {
+    let mut secret = Box::new(Zeroizing::new(Scalar::ZERO));
     let scalar: Option<Scalar> = Scalar::from_canonical_bytes(*bytes).into();
-    scalar.filter(|scalar| *scalar != Scalar::ZERO).ok_or(KeyError::Scalar)
+    let mut scalar = scalar.filter(|scalar| *scalar != Scalar::ZERO).ok_or(KeyError::Scalar)?;
+    **secret = scalar;
+    scalar.zeroize();
+    Ok(secret)
 }
 
 fn public_bytes(secret: &Scalar) -> [u8; 32] {

@@ -295,7 +295,7 @@ impl KeyShare {
         }
         let points = decode(blinded).map_err(RequestError::Element)?;
         let evaluated: Vec<Element> =
-            points.iter().map(|point| (point * self.secret).compress().to_bytes()).collect();
+            points.iter().map(|point| (point * &**self.secret).compress().to_bytes()).collect();
         let batch = Batch { points: &points, bytes: blinded };
         let proof = dleq::prove(&self.secret, &self.public, &batch, &evaluated, rng);
         Ok(Answer { generation: self.generation(), evaluated, proof })
