@@ -58,10 +58,15 @@ impl Drop for Killed {
 }
 
 fn spawn(dir: &Path) -> Killed {
+    spawn_with(dir, &[])
+}
+
+fn spawn_with(dir: &Path, more: &[&str]) -> Killed {
     let log = std::fs::File::options().create(true).append(true).open(dir.join("node.log"));
     let child = Command::new(env!("CARGO_BIN_EXE_flowlore-node"))
         .args(["run", "--dir"])
         .arg(dir)
+        .args(more)
         .stdin(Stdio::null())
         .stderr(log.unwrap())
         .spawn();
@@ -280,4 +285,54 @@ async fn a_restored_backup_hears_first_how_far_its_feed_had_come() {
     assert!(begun.elapsed() < Duration::from_secs(30));
     assert_eq!(height(&a), after + 1);
     a.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_that_is_lost_for_good_goes_on_in_a_new_incarnation() {
+    let root = tempfile::tempdir().unwrap();
+    let [dir, b] = ["A", "B"].map(|name| make(root.path(), name, name == "A"));
+    let a = Running::start(&dir).await;
+    let b = join(&a, &b, "B", &[]).await;
+    let org = a.node.org;
+    for name in ["one.example", "two.example"] {
+        a.put(name, v1::Verdict::Malicious).await;
+    }
+    settled(&[&a, &b]).await;
+    a.stop().await;
+    let heads = || {
+        let ledger = b.node.store.read();
+        let ours = ledger.heads().filter(|head| head.feed.org == org);
+        ours.map(|head| (head.feed.incarnation, head.next)).collect::<Vec<_>>()
+    };
+    let before = heads();
+    assert_eq!(before.len(), 1);
+
+    let mut child = spawn_with(&dir, &["--new-incarnation"]);
+    let mut local = connected(&dir).await;
+    local.call_malicious("three.example", "").await.unwrap();
+    patiently("B holds what was said", async {
+        while b.lookup(&["three.example"]).await[0].state() != v1::AnswerState::Answered {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let after = heads();
+    assert_eq!(after[0], before[0], "nothing more is said in the old one");
+    assert_eq!((after.len(), after[1].0), (2, 1), "{after:?}");
+    // All was said again there: once the old feed counts for nothing, the new one says as much.
+    for name in ["one.example", "two.example"] {
+        let answer = b.lookup(&[name]).await.remove(0);
+        let json: serde_json::Value = serde_json::from_slice(&answer.shared_json).unwrap();
+        assert_eq!(json["host"]["tally"]["malicious"]["orgs"], 1, "{name}: once, not twice");
+    }
+    assert!(after[1].1 >= 2, "the old labels, and the new one: {after:?}");
+    assert_eq!(b.node.store.read().forks().count(), 0);
+    child.kill();
+    // The next start needs no word: it goes on where it was.
+    let a = Running::start(&dir).await;
+    a.put("four.example", v1::Verdict::Malicious).await;
+    settled(&[&a, &b]).await;
+    assert_eq!(heads().len(), 2);
+    a.stop().await;
+    b.stop().await;
 }

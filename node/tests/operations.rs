@@ -5,7 +5,7 @@
 mod running;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use flowlore_common::credential::CredentialFile;
@@ -383,6 +383,25 @@ fn wait_until_up(dir: &Path) {
 }
 
 #[test]
+fn a_closed_pipe_is_told_once() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = make(root.path(), "Alone", true);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let export = Command::new(env!("CARGO_BIN_EXE_flowlore-node"))
+        .args(["store", "export", "--dir"])
+        .args([&dir, Path::new("-")])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(export.status.code(), Some(1));
+    let told = said(&export);
+    assert_eq!(told.matches("Broken pipe").count(), 1, "{told}");
+    assert!(told.contains("standard output: "), "{told}");
+}
+
+#[test]
 fn a_broken_configuration_is_told_with_its_line_and_a_stop_is_clean() {
     let root = tempfile::tempdir().unwrap();
     let dir = make(root.path(), "A", true);
@@ -402,7 +421,7 @@ fn a_broken_configuration_is_told_with_its_line_and_a_stop_is_clean() {
         let mut child = Command::new(env!("CARGO_BIN_EXE_flowlore-node"))
             .args(["run", "--dir"])
             .arg(&dir)
-            .stderr(std::process::Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         wait_until_up(&dir);

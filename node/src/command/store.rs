@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let (dir, done) = match &args.command {
         Command::Verify(dir) => return verify(&Folder::open(dir.path())?, out),
         Command::Export { dir, to } if to == Path::new("-") => {
-            export(&Folder::open(dir.path())?, BufWriter::new(out))?;
+            export(&Folder::open(dir.path())?, BufWriter::new(out)).context("standard output")?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Export { dir, to } => (dir, export_file(&Folder::open(dir.path())?, to)?),

@@ -43,6 +43,7 @@ pub(crate) struct Secrets {
     pub(crate) contacted: String,
     pub(crate) beacon: String,
     pub(crate) labelled: String,
+    pub(crate) written: String,
     pub(crate) asked: String,
     pub(crate) server: Ipv4Addr,
 }
@@ -76,6 +77,7 @@ impl Secrets {
             contacted: format!("www.{}.example", word()),
             beacon: format!("{}.example", word()),
             labelled: format!("{}.example", word()),
+            written: word(),
             asked: format!("{}.example", word()),
             mac: std::array::from_fn(
                 |at| if at == 0 { 2 } else { rng.next_u32().to_be_bytes()[0] },
@@ -114,6 +116,7 @@ impl Secrets {
             ("contacted name", &self.contacted),
             ("beacon's name", &self.beacon),
             ("labelled name", &self.labelled),
+            ("what people wrote", &self.written),
             ("looked-up name", &self.asked),
         ] {
             all.push(Canary { kind, forms: text_forms(text) });

@@ -13,6 +13,8 @@ use flowlore_node::keys::Keys;
 use flowlore_node::peer::joining;
 use flowlore_node::rpc::client::{Local, StatusResponse};
 use flowlore_node::tls::Identity;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::tap::{self, Identities, Recorder};
 
@@ -24,6 +26,7 @@ pub(crate) struct Org {
     pub(crate) dir: PathBuf,
     pub(crate) log: PathBuf,
     local: SocketAddr,
+    metrics: SocketAddr,
     child: Option<Child>,
 }
 
@@ -49,13 +52,15 @@ impl Cluster {
         for name in ["A", "B", "C"] {
             let dir = root.join(name);
             init::create(&dir, name).unwrap();
-            let ports = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-            let [local, local_tap, peer, peer_tap] = ports.map(|port| port.local_addr().unwrap());
+            let ports = [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+            let [local, local_tap, peer, peer_tap, metrics] =
+                ports.map(|port| port.local_addr().unwrap());
             let path = dir.join("flowlore.toml");
             let mut table: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
             table["local"]["listen"] = local_tap.to_string().into();
             table["peer"]["listen"] = peer.to_string().into();
             table["peer"]["advertise"] = peer_tap.to_string().into();
+            table["metrics"]["listen"] = metrics.to_string().into();
             table["log"]["level"] = "trace".into();
             if name == "A" {
                 table["publish"].as_table_mut().unwrap().extend(keeps.clone());
@@ -63,7 +68,7 @@ impl Cluster {
             std::fs::write(&path, toml::to_string(&table).unwrap()).unwrap();
             taps.push((local_tap, local, peer_tap, peer));
             let log = root.join(format!("{name}.log"));
-            orgs.push(Org { dir, log, local, child: None });
+            orgs.push(Org { dir, log, local, metrics, child: None });
         }
         init::refound(&orgs[0].dir, "Leak", true, 0).unwrap();
         let keys: Vec<_> = orgs.iter().map(|org| org.keys().transport).collect();
@@ -176,6 +181,16 @@ impl Cluster {
 impl Org {
     pub(crate) fn keys(&self) -> Keys {
         Keys::load(&Folder::open(&self.dir).unwrap()).unwrap()
+    }
+
+    /// What its metrics port answers to a request for this path.
+    pub(crate) async fn metrics(&self, path: &str) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.metrics).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {path}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![];
+        stream.read_to_end(&mut answer).await.unwrap();
+        answer
     }
 
     fn launch(&mut self, environment: &[(&str, &str)]) {

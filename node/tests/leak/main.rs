@@ -51,6 +51,7 @@ async fn what_is_inside_stays_inside() {
 
     let bodies = a_day_of_use(&cluster, &secrets, &logs).await;
     cluster.settle(2).await;
+    let metrics = metrics(&cluster, &secrets).await;
     cluster.orgs[0].crash().await;
     cannot_read_its_names(&mut cluster).await;
     cluster.run(0, &[]).await;
@@ -62,7 +63,8 @@ async fn what_is_inside_stays_inside() {
     println!("{} canaries in {} forms", search.kinds().len(), search.forms());
     println!("Nothing may be found:");
     let bodies = search.through("bodies before sealing", &bodies);
-    for findings in outside(&search, &cluster, &recorder).into_iter().chain([bodies]) {
+    let metrics = search.through("metrics ports", &metrics);
+    for findings in outside(&search, &cluster, &recorder).into_iter().chain([bodies, metrics]) {
         println!("  {}", findings.row());
         findings.expect_none();
     }
@@ -103,6 +105,19 @@ async fn what_is_inside_stays_inside() {
     all(&search.through("at rest at C, all sent by hand", &at_c), &words);
 }
 
+/// What the metrics ports of all nodes say, also when they are asked for what they do not have.
+async fn metrics(cluster: &Cluster, secrets: &Secrets) -> Vec<(String, Vec<u8>)> {
+    let mut said = vec![];
+    for (org, name) in cluster.orgs.iter().zip(["A", "B", "C"]) {
+        for path in ["/metrics".to_owned(), format!("/{}", secrets.host), secrets.url.clone()] {
+            said.push((format!("metrics of {name}"), org.metrics(&path).await));
+        }
+        let page = String::from_utf8_lossy(&said[said.len() - 3].1);
+        assert!(page.contains("200 OK") && page.contains("# TYPE"), "{page}");
+    }
+    said
+}
+
 fn home_nets() -> Vec<String> {
     ["10.77.0.0/16", "fd77:1234::/32"].map(str::to_owned).into()
 }
@@ -123,7 +138,26 @@ async fn a_day_of_use(cluster: &Cluster, secrets: &Secrets, logs: &Path) -> Vec<
     let bodies = bodies.map(|body| ("a body".to_owned(), hex::decode(body).unwrap())).collect();
     // B sees one of A's destinations, so that there is something to agree on.
     cluster.local(1).await.call_malicious(&secrets.labelled, "c2_beacon_http_tls").await.unwrap();
-    a.call_malicious(&secrets.labelled, "c2_beacon_http_tls").await.unwrap();
+    // A's people write down why.
+    let said = v1::PutLabelRequest {
+        destination: secrets.labelled.clone(),
+        verdict: v1::Verdict::Malicious.into(),
+        title: secrets.written.clone(),
+        note: format!("It is {}.", secrets.written),
+        ..v1::PutLabelRequest::default()
+    };
+    a.labels.put(said.clone()).await.unwrap();
+    for inside in [&secrets.inside_name, &secrets.laptop.to_string(), &secrets.own_zone] {
+        let note = format!("seen at {inside}");
+        a.labels.put(v1::PutLabelRequest { note, ..said.clone() }).await.unwrap_err();
+    }
+    let kept = v1::PutLabelRequest {
+        destination: secrets.inside_name.clone(),
+        note: secrets.host.clone(),
+        local: true,
+        ..said
+    };
+    a.labels.put(kept).await.unwrap();
     for at in 0..3 {
         let mut local = cluster.local(at).await;
         for asked in [&secrets.asked, &secrets.contacted, &secrets.beacon, &secrets.own_zone] {

@@ -294,10 +294,11 @@ impl KeyShare {
             return Err(RequestError::Count(blinded.len()));
         }
         let points = decode(blinded).map_err(RequestError::Element)?;
+        let secret: &Scalar = &self.secret;
         let evaluated: Vec<Element> =
-            points.iter().map(|point| (point * &**self.secret).compress().to_bytes()).collect();
+            points.iter().map(|point| (point * secret).compress().to_bytes()).collect();
         let batch = Batch { points: &points, bytes: blinded };
-        let proof = dleq::prove(&self.secret, &self.public, &batch, &evaluated, rng);
+        let proof = dleq::prove(secret, &self.public, &batch, &evaluated, rng);
         Ok(Answer { generation: self.generation(), evaluated, proof })
     }
 }

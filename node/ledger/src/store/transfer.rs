@@ -72,7 +72,7 @@ pub enum TransferError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// The file.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// It is no export.
     #[error("this is no exported store of a version that this node reads")]
