@@ -479,6 +479,13 @@ impl AdminService for Script {
         Err(Status::unimplemented("not in the script"))
     }
 
+    async fn erase_flows(
+        &self,
+        _: Request<v1::EraseFlowsRequest>,
+    ) -> Result<Response<v1::EraseFlowsResponse>, Status> {
+        Err(Status::unimplemented("not in the script"))
+    }
+
     async fn rekey(
         &self,
         _: Request<v1::RekeyRequest>,
