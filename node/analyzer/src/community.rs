@@ -48,7 +48,8 @@ pub fn community_id(transport: u8, orig: (Addr, u16), resp: (Addr, u16)) -> Stri
     format!("1:{}", STANDARD.encode(hasher.finalize()))
 }
 
-fn counterpart(transport: u8, kind: u16) -> Option<u16> {
+/// The type of ICMP that answers this one, or that it answers.
+pub(crate) fn counterpart(transport: u8, kind: u16) -> Option<u16> {
     let pairs = if transport == ICMP { &ICMP_PAIRS[..] } else { &ICMP_V6_PAIRS[..] };
     pairs.iter().find_map(|&(ask, answer)| match kind {
         _ if kind == ask => Some(answer),

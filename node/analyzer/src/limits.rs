@@ -28,6 +28,34 @@ pub const TIME_SECONDS_MAX: i64 = u32::MAX as i64;
 /// Longest header line of a tab-separated log, bytes: names and types of the most columns.
 pub const HEADER_BYTES_MAX: usize = 64 << 10;
 
+// --- Captures ---
+
+/// Longest block of a capture, bytes: four times the longest snap length of common tools (262,144). A
+/// longer record of a pcap cannot be; longer blocks of a pcapng are no packets and are passed over.
+pub const CAPTURE_BLOCK_BYTES_MAX: usize = 1 << 20;
+/// Interfaces of a section of a pcapng. Machines with all their virtual ones have hundreds.
+pub const CAPTURE_INTERFACES_MAX: usize = 4_096;
+/// Flows of a capture that are open at once: some 100 MB. A scan opens 60,000 within its minute; beyond
+/// it those silent for longest are ended.
+pub const CAPTURE_FLOWS_MAX: usize = 1 << 18;
+/// Packets whose further fragments are waited for; a host sends few at once, and they follow each other.
+pub const CAPTURE_FRAGMENTS_MAX: usize = 4_096;
+/// Bytes of all streams of a capture that wait for more, such as halves of hellos: 64 MiB, what 30,000
+/// clients have in flight at once. Beyond it streams are not read into.
+pub const CAPTURE_STREAM_BYTES_MAX: usize = 64 << 20;
+/// Longest hello, bytes: hellos with keys against quantum computers have under 2 KiB, and a record 16 KiB.
+pub const HELLO_BYTES_MAX: usize = 16 << 10;
+/// Initial packets of a QUIC client that are looked at: a hello takes two or three, sent again perhaps.
+pub const QUIC_INITIALS_MAX: u32 = 16;
+/// Longest head of an HTTP message, bytes: common servers refuse more.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 << 10;
+/// Headers of an HTTP message: servers refuse more than a hundred.
+pub const HTTP_HEADERS_MAX: usize = 128;
+/// Requests of a connection that wait for their response: pipelining is all but gone.
+pub const HTTP_PENDING_MAX: usize = 16;
+/// Questions of a DNS flow that wait for their answers.
+pub const DNS_PENDING_MAX: usize = 64;
+
 const _: () = assert!(UNDECIDED_BYTES_MAX < LINE_BYTES_MAX);
 const _: () = assert!(HEADER_BYTES_MAX < LINE_BYTES_MAX);
 

@@ -188,6 +188,10 @@ pub struct Tls<'a> {
     pub validation_status: Option<&'a str>,
     /// JA3 of the client, where the sensor computes it.
     pub ja3: Option<&'a str>,
+    /// JA4 of the client, where the sensor computes it.
+    pub ja4: Option<&'a str>,
+    /// The client's hello with its header, bytes, where it was seen.
+    pub hello_bytes: Option<u32>,
     /// From an `open_` log.
     pub open: bool,
 }
@@ -362,6 +366,13 @@ pub enum Skip {
     CutOff,
     /// A row before any header.
     NoHeader,
+    /// A frame that carries no IP packet (ARP, LLDP), or of a link that we do not know.
+    NotIp,
+    /// A packet that is cut off in its headers, whose headers cannot be, or a part of one whose first
+    /// part was not seen.
+    BadPacket,
+    /// Part of a capture or an export whose lengths cannot be; what follows it was not read.
+    BadBlock,
     /// The same flow stands elsewhere in the input, as recent or more so.
     Duplicate,
     /// A log that this version does not use, recognised.
@@ -372,8 +383,10 @@ impl Skip {
     /// All of them, in the order of the report.
     pub const ALL: &'static [Self] = &[
         Self::BadAddress,
+        Self::BadBlock,
         Self::BadJson,
         Self::BadNumber,
+        Self::BadPacket,
         Self::BadPort,
         Self::BadTime,
         Self::Binary,
@@ -383,6 +396,7 @@ impl Skip {
         Self::LineTooLong,
         Self::MissingField,
         Self::NoHeader,
+        Self::NotIp,
         Self::UnusedLog,
     ];
 
@@ -401,6 +415,9 @@ impl Skip {
             Self::LineTooLong => "line_too_long",
             Self::CutOff => "cut_off",
             Self::NoHeader => "no_header",
+            Self::NotIp => "not_ip",
+            Self::BadPacket => "bad_packet",
+            Self::BadBlock => "bad_block",
             Self::Duplicate => "duplicate",
             Self::UnusedLog => "unused_log",
         }

@@ -84,16 +84,6 @@ pub(crate) enum FollowError {
         /// The system's word.
         reason: io::Error,
     },
-    /// All that was named are packet captures.
-    #[error(
-        "{path}: format {format}: not read by this version; give it the logs that Zeek makes of it"
-    )]
-    CaptureOnly {
-        /// The first of them.
-        path: String,
-        /// `pcap` or `pcapng`.
-        format: String,
-    },
     /// More files than one analysis takes.
     #[error("more than {INPUT_FILES_MAX} files: name fewer folders at a time")]
     TooManyFiles,
@@ -105,7 +95,7 @@ pub(crate) enum FollowError {
 /// Reads all files under the paths, each once, into sinks that `make` gives, one a thread.
 ///
 /// # Errors
-/// When a named path cannot be opened, or nothing but packet captures is there. What is wrong inside a
+/// When a named path cannot be opened. What is wrong inside a
 /// file, and a file in a folder that cannot be opened, is said in the file's entry.
 pub(crate) fn read<S: FileSink + Send>(
     paths: &[PathBuf],
@@ -135,20 +125,7 @@ pub(crate) fn read<S: FileSink + Send>(
         }
         files.push(FileRead { path: shown(&input.path), tally, note });
     }
-    refuse_captures_alone(&files)?;
     Ok(Followed { files, notes: found.notes, sinks })
-}
-
-fn refuse_captures_alone(files: &[FileRead]) -> Result<(), FollowError> {
-    let mut captures = files.iter().filter(|file| file.tally.is_capture());
-    let useful = files.iter().any(|file| !file.tally.is_capture() && !file.tally.is_unknown());
-    match captures.next() {
-        Some(capture) if !useful => Err(FollowError::CaptureOnly {
-            path: capture.path.clone(),
-            format: capture.tally.format(),
-        }),
-        _ => Ok(()),
-    }
 }
 
 fn shown(path: &Path) -> String {

@@ -13,8 +13,8 @@ use super::map::Map;
 use super::unpack::{self, Packing};
 
 /// Said of a file in no format of ours.
-const UNKNOWN: &str =
-    "no format that we know: Zeek's logs (as text they begin with #fields), Suricata's EVE JSON";
+const UNKNOWN: &str = "no format that we know: Zeek's logs (as text they begin with #fields), Suricata's EVE JSON, \
+     pcap and pcapng";
 
 /// What is left to read.
 pub(super) struct Queue<'a> {
@@ -116,9 +116,6 @@ impl Outcomes {
         let tally = self.tallies.remove(&index).unwrap_or_default();
         let note = match (self.notes.remove(&index), self.unopened.get(&index)) {
             (_, Some(reason)) => Some(format!("cannot be read: {reason}")),
-            (None, None) if tally.is_capture() => {
-                Some(format!("format {}: not read by this version", tally.format()))
-            }
             (None, None) if tally.is_unknown() => Some(UNKNOWN.to_owned()),
             (note, None) => note,
         };

@@ -5,6 +5,7 @@
 //! Events of one flow carry its `flow_id`, which is the uid here. Flow events count whole frames, so
 //! payload is estimated; DNS queries and answers are events, and so records, of their own.
 
+mod part;
 mod value;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use self::part::{Alert, DhcpPart, DnsPart, FilePart, Flow, HttpPart, Tcp, TlsPart};
 use self::value::Value;
 use super::sizes::{self, ETHERNET_BYTES};
 use super::text;
@@ -281,6 +283,8 @@ impl<'a> Event<'a> {
             issuer: None,
             validation_status: None,
             ja3: part.ja3.as_ref().and_then(|ja3| ja3.hash.text()),
+            ja4: part.ja4.text(),
+            hello_bytes: None,
             open: false,
         })
     }
@@ -357,156 +361,6 @@ impl<'a> Event<'a> {
         });
         Ok(())
     }
-}
-
-#[derive(Deserialize)]
-struct Flow<'a> {
-    #[serde(borrow, default)]
-    pkts_toserver: Value<'a>,
-    #[serde(borrow, default)]
-    pkts_toclient: Value<'a>,
-    #[serde(borrow, default)]
-    bytes_toserver: Value<'a>,
-    #[serde(borrow, default)]
-    bytes_toclient: Value<'a>,
-    #[serde(borrow, default)]
-    start: Value<'a>,
-    #[serde(borrow, default)]
-    end: Value<'a>,
-    #[serde(borrow, default)]
-    age: Value<'a>,
-    #[serde(borrow, default)]
-    state: Value<'a>,
-}
-
-#[derive(Deserialize)]
-struct Tcp<'a> {
-    #[serde(borrow, default)]
-    tcp_flags_ts: Value<'a>,
-    #[serde(borrow, default)]
-    tcp_flags_tc: Value<'a>,
-}
-
-/// All three forms: an answer an event (1), answers in a list or grouped (2), queries in a list (3).
-#[derive(Deserialize)]
-struct DnsPart<'a> {
-    #[serde(rename = "type", borrow, default)]
-    kind: Value<'a>,
-    #[serde(borrow, default)]
-    rrname: Value<'a>,
-    #[serde(borrow, default)]
-    rrtype: Value<'a>,
-    #[serde(borrow, default)]
-    rcode: Value<'a>,
-    #[serde(borrow, default)]
-    rdata: Value<'a>,
-    #[serde(borrow, default)]
-    ttl: Value<'a>,
-    #[serde(borrow, default)]
-    queries: Vec<Query<'a>>,
-    #[serde(borrow, default)]
-    answers: Vec<Answer<'a>>,
-    #[serde(borrow)]
-    grouped: Option<Grouped<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Query<'a> {
-    #[serde(borrow, default)]
-    rrname: Value<'a>,
-    #[serde(borrow, default)]
-    rrtype: Value<'a>,
-}
-
-#[derive(Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow, default)]
-    rdata: Value<'a>,
-    #[serde(borrow, default)]
-    ttl: Value<'a>,
-}
-
-#[derive(Deserialize)]
-struct Grouped<'a> {
-    #[serde(rename = "A", borrow, default)]
-    a: Vec<Value<'a>>,
-    #[serde(rename = "AAAA", borrow, default)]
-    aaaa: Vec<Value<'a>>,
-    #[serde(rename = "CNAME", borrow, default)]
-    cname: Vec<Value<'a>>,
-}
-
-/// `tls`, and `quic`, which has the same of what we use.
-#[derive(Deserialize)]
-struct TlsPart<'a> {
-    #[serde(borrow, default)]
-    sni: Value<'a>,
-    #[serde(borrow, default)]
-    version: Value<'a>,
-    #[serde(borrow, default)]
-    subject: Value<'a>,
-    #[serde(borrow, default)]
-    issuerdn: Value<'a>,
-    #[serde(borrow, default)]
-    server_alpns: Vec<Value<'a>>,
-    #[serde(borrow)]
-    ja3: Option<Ja3<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Ja3<'a> {
-    #[serde(borrow, default)]
-    hash: Value<'a>,
-}
-
-#[derive(Deserialize)]
-struct HttpPart<'a> {
-    #[serde(borrow, default)]
-    hostname: Value<'a>,
-    #[serde(borrow, default)]
-    url: Value<'a>,
-    #[serde(borrow, default)]
-    http_user_agent: Value<'a>,
-    #[serde(borrow, default)]
-    http_method: Value<'a>,
-    #[serde(borrow, default)]
-    status: Value<'a>,
-    #[serde(borrow, default)]
-    length: Value<'a>,
-}
-
-#[derive(Deserialize)]
-struct FilePart<'a> {
-    #[serde(borrow, default)]
-    size: Value<'a>,
-    #[serde(borrow, default)]
-    state: Value<'a>,
-    #[serde(borrow, default)]
-    mimetype: Value<'a>,
-}
-
-#[derive(Deserialize)]
-struct Alert<'a> {
-    #[serde(borrow, default)]
-    signature: Value<'a>,
-    #[serde(borrow, default)]
-    category: Value<'a>,
-}
-
-#[derive(Deserialize)]
-struct DhcpPart<'a> {
-    #[serde(borrow, default)]
-    dhcp_type: Value<'a>,
-    #[serde(borrow, default)]
-    client_mac: Value<'a>,
-    #[serde(borrow, default)]
-    assigned_ip: Value<'a>,
-    #[serde(borrow, default)]
-    client_ip: Value<'a>,
-    #[serde(borrow, default)]
-    hostname: Value<'a>,
-    #[serde(borrow, default)]
-    lease_time: Value<'a>,
 }
 
 /// What is special to a type; JSON of another shape counts as absent.

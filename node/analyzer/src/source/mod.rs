@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bytes -> Reader (format by content, lines) -> tsv | json | array -> conn, dns, tls ... -> Sink
-//!                                            -> a row of `table` -> eve ...             -> Sink
+//!                                            -> a row of `table` -> eve, pcap ...       -> Sink
 //! ```
 //!
 //! A [`Reader`] takes a file in blocks of any size. A [`Cutter`] cuts a file that lies in memory into
@@ -22,6 +22,7 @@ mod http;
 mod json;
 mod kind;
 mod notice;
+mod pcap;
 mod row;
 mod sizes;
 mod table;
@@ -29,18 +30,20 @@ mod tally;
 mod text;
 mod tls;
 mod tsv;
+mod wire;
 mod x509;
 
 #[cfg(test)]
 mod tests;
 
 pub use cut::{Cutter, Piece};
+pub(crate) use table::limits;
 pub use tally::FileTally;
 
 use array::{Element, Elements};
 use kind::Content;
 use memchr::memchr;
-use table::Objects;
+use table::{Decoder, Objects};
 use tally::Format;
 use text::is_binary;
 use tsv::{Header, Splits};
@@ -50,6 +53,7 @@ use crate::record::{Sink, Skip};
 
 /// Bytes that decide whether a file is text: a byte order mark and the longest magic number.
 const PROBE_BYTES: usize = 7;
+const _: () = assert!(table::START_BYTES <= PROBE_BYTES);
 
 /// How the bytes that follow are read.
 #[derive(Clone, Debug)]
@@ -65,6 +69,8 @@ enum Mode {
     /// An array over the whole file; the kind once an element told it. One of other objects is read
     /// to its end.
     Array(Elements, Option<Object>),
+    /// One of the table's formats of bytes; the reader has its decoder.
+    Bytes,
     /// Not read.
     Foreign(Format),
 }
@@ -77,7 +83,7 @@ enum Object {
 }
 
 /// Reads one file, given in blocks.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Reader {
     hint: Option<Content>,
     mode: Mode,
@@ -89,6 +95,7 @@ pub struct Reader {
     /// The line in hand is longer than that; its rest is passed over.
     too_long: bool,
     splits: Splits,
+    decoder: Option<Box<dyn Decoder>>,
 }
 
 impl Reader {
@@ -108,6 +115,7 @@ impl Reader {
             begun: Vec::new(),
             too_long: false,
             splits: Splits::default(),
+            decoder: None,
         }
     }
 
@@ -141,6 +149,9 @@ impl Reader {
         if let Mode::Array(mut elements, content) = self.mode.clone() {
             elements.finish(|element| self.element(element, content, false, sink));
         }
+        if let Some(mut decoder) = self.decoder.take() {
+            decoder.finish(&mut self.tally, sink);
+        }
         let last = std::mem::take(&mut self.begun);
         if self.too_long {
             self.count_too_long();
@@ -166,7 +177,11 @@ impl Reader {
         let is_array = block[..block.len().min(PROBE_BYTES)].trim_ascii_start().starts_with(b"[");
         let listed = table::BYTES.iter().find(|format| (format.is)(block));
         self.mode = match listed {
-            Some(format) => Mode::Foreign(Format::Listed(format.name)),
+            Some(format) => {
+                self.count_format(Some(Format::Listed(format.name)));
+                self.decoder = Some((format.open)());
+                Mode::Bytes
+            }
             None if is_array => Mode::Array(Elements::default(), None),
             None => Mode::Undecided(0),
         };
@@ -176,6 +191,11 @@ impl Reader {
     fn text(&mut self, block: &[u8], sink: &mut impl Sink) {
         match &mut self.mode {
             Mode::Foreign(_) => {}
+            Mode::Bytes => {
+                if let Some(decoder) = &mut self.decoder {
+                    decoder.feed(block, &mut self.tally, sink);
+                }
+            }
             Mode::Array(elements, content) => {
                 let (mut elements, content) = (std::mem::take(elements), *content);
                 elements.feed(block, |element| self.element(element, content, true, sink));
@@ -249,7 +269,7 @@ impl Reader {
                 let bytes = *bytes + line.len() + 1;
                 self.undecided(line, bytes, whole, sink);
             }
-            Mode::Start | Mode::Array(..) | Mode::Foreign(_) => {}
+            Mode::Start | Mode::Array(..) | Mode::Bytes | Mode::Foreign(_) => {}
         }
     }
 

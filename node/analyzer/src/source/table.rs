@@ -3,12 +3,19 @@
 //!
 //! To add a format: one file here, one row below, a fuzz target.
 
-use super::eve;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{FileTally, eve, pcap};
 use crate::record::{Sink, Skip};
 
 /// A format of which each record is a JSON object, in lines or in an array over the whole file.
 #[derive(Debug)]
 pub(super) struct Objects {
+    /// What its names in the report begin with.
+    pub(super) name: &'static str,
+    /// What it cannot give, a sentence for the report; empty: nothing to say.
+    pub(super) limits: &'static str,
     /// Whether an object with these keys is one of its records. Asked before Zeek's logs are guessed.
     pub(super) is: fn(&[&str]) -> bool,
     /// Reads an object; gives what kind of record it was, by its name in the report.
@@ -19,36 +26,52 @@ pub(super) struct Objects {
 type Outcome = (&'static str, Result<(), Skip>);
 
 /// Formats of JSON objects.
-pub(super) static OBJECTS: &[Objects] = &[Objects { is: eve::is, read: eve::read }];
+pub(super) static OBJECTS: &[Objects] = &[Objects {
+    name: "suricata/",
+    limits: "Suricata's events tell neither whether handshakes completed nor what clients sent in bodies.",
+    is: eve::is,
+    read: eve::read,
+}];
 
 /// A format of bytes, recognised by the first of them.
 #[derive(Debug)]
 pub(super) struct Bytes {
     /// Its name in the report.
     pub(super) name: &'static str,
-    /// Whether a file begins so.
+    /// As of [`Objects`].
+    pub(super) limits: &'static str,
+    /// Whether a file begins so. Of a short file all is given, of others at least [`START_BYTES`].
     pub(super) is: fn(&[u8]) -> bool,
+    /// Begins to read a file.
+    pub(super) open: fn() -> Box<dyn Decoder>,
+}
+
+/// Bytes that a format of bytes may look at to recognise a file.
+pub(super) const START_BYTES: usize = 4;
+
+/// Reads a file of bytes from its first byte on.
+pub(super) trait Decoder: fmt::Debug {
+    /// Takes the next bytes, however the file is cut.
+    fn feed(&mut self, bytes: &[u8], tally: &mut FileTally, sink: &mut dyn Sink);
+
+    /// Hands on what waits for more.
+    fn finish(&mut self, tally: &mut FileTally, sink: &mut dyn Sink);
 }
 
 /// Formats of bytes.
 pub(super) static BYTES: &[Bytes] = &[
-    Bytes {
-        name: "pcap",
-        // Both byte orders, microseconds and nanoseconds:
-        // <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-06.html>.
-        is: |start| {
-            matches!(
-                start,
-                [0xa1, 0xb2, 0xc3, 0xd4, ..]
-                    | [0xd4, 0xc3, 0xb2, 0xa1, ..]
-                    | [0xa1, 0xb2, 0x3c, 0x4d, ..]
-                    | [0x4d, 0x3c, 0xb2, 0xa1, ..]
-            )
-        },
-    },
-    Bytes {
-        name: "pcapng",
-        // <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-05.html>, section 4.1.
-        is: |start| start.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]),
-    },
+    Bytes { name: "pcap", limits: pcap::LIMITS, is: pcap::is_pcap, open: pcap::open_pcap },
+    Bytes { name: "pcapng", limits: pcap::LIMITS, is: pcap::is_pcapng, open: pcap::open_pcapng },
 ];
+
+/// What formats, by their names in the report, cannot give: a sentence each, sorted.
+pub(crate) fn limits<'a>(formats: impl Iterator<Item = &'a str>) -> BTreeSet<&'static str> {
+    let objects = OBJECTS.iter().map(|row| (row.name, row.limits));
+    let rows: Vec<_> = objects.chain(BYTES.iter().map(|row| (row.name, row.limits))).collect();
+    let parts = formats.flat_map(|format| format.split('+'));
+    let of = |part: &str| {
+        let row = rows.iter().find(|(name, _)| part.starts_with(name));
+        row.map(|(_, limits)| *limits).filter(|limits| !limits.is_empty())
+    };
+    parts.filter_map(of).collect()
+}

@@ -46,12 +46,6 @@ impl FileTally {
         names.into_iter().collect::<Vec<_>>().join("+")
     }
 
-    /// Whether the file is a packet capture, which this version does not read.
-    #[must_use]
-    pub fn is_capture(&self) -> bool {
-        ["pcap", "pcapng"].iter().any(|name| self.formats.contains(&Format::Listed(name)))
-    }
-
     /// Whether the file is of no format that we know.
     #[must_use]
     pub fn is_unknown(&self) -> bool {

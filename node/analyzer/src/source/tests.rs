@@ -4,5 +4,7 @@
 mod collect;
 mod eve;
 mod formats;
+pub(super) mod frames;
+mod pcap;
 mod pieces;
 mod planted;

@@ -52,6 +52,8 @@ pub(super) fn read_ssl<'a>(row: &impl Row<'a>, open: bool) -> Result<Tls<'a>, Sk
         },
         validation_status: row.text(12)?,
         ja3: row.text(13)?,
+        ja4: None,
+        hello_bytes: None,
         open,
     })
 }
@@ -71,6 +73,8 @@ pub(super) fn read_quic<'a>(row: &impl Row<'a>) -> Result<Tls<'a>, Skip> {
         issuer: None,
         validation_status: None,
         ja3: None,
+        ja4: None,
+        hello_bytes: None,
         open: false,
     })
 }
