@@ -341,7 +341,7 @@ fn the_hello_of_quic() {
         ],
     );
     // Changed on the way: nothing is read, nothing is lost.
-    let mut broken = frames.clone();
+    let mut broken = frames;
     broken[1].1[100] ^= 1;
     has(&records(&broken)[1], &["quic: true, server_name: None"]);
 }
