@@ -134,6 +134,12 @@ impl Planting {
             Skip::NoHeader => self.put_before_a_header(count),
             Skip::CutOff => self.cut_off(count),
             Skip::UnusedLog => self.add_an_unused_log(count),
+            Skip::NotIp => {
+                self.add_captures(reason, 1, count, &[[0; 12].as_slice(), b"\x88\xcc"].concat())
+            }
+            Skip::BadPacket => self.add_captures(reason, 1, count, b"\x01\x02\x03\x04"),
+            // What follows a broken part is not read: one a file.
+            Skip::BadBlock => self.add_captures(reason, count, 1, &[]),
         }
     }
 
@@ -188,6 +194,24 @@ impl Planting {
         let good = Log { header, rows: vec![] };
         self.files.push(File { path, good, lines, before: vec![], after: vec![], json: false });
         self.count(self.files.len() - 1, Skip::UnusedLog, count);
+    }
+
+    /// Adds captures, each with so many of a frame; without one, each with a length that cannot be.
+    fn add_captures(&mut self, reason: Skip, captures: usize, frames: usize, frame: &[u8]) {
+        for number in 0..captures {
+            let mut bytes =
+                b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x01\0\0\0".to_vec();
+            let length = if frame.is_empty() { u32::MAX } else { frame.len() as u32 };
+            for _ in 0..frames {
+                bytes.extend([1_700_000_000, 0, length, length].map(u32::to_le_bytes).concat());
+                bytes.extend_from_slice(frame);
+            }
+            let path = self.day.join(format!("{}-{number}.pcap", reason.name()));
+            let good = Log { header: vec![], rows: vec![] };
+            let file = File { path, good, lines: vec![], before: bytes, after: vec![], json: true };
+            self.files.push(file);
+            self.count(self.files.len() - 1, reason, frames);
+        }
     }
 
     fn count(&mut self, at: usize, reason: Skip, count: usize) {

@@ -68,7 +68,8 @@ impl Analysis {
         let mut coverage = coverage::grade(&part.coverage, seen, history_days);
         coverage.notes.extend(coverage::unjudged(&part.coverage, part.inside.is_empty()));
         coverage.notes.extend(detect::not_looked_for());
-        let formats = source::limits(files.iter().map(|file| &*file.format));
+        let useful = files.iter().filter(|file| file.records > file.skipped.values().sum());
+        let formats = source::limits(useful.map(|file| &*file.format));
         coverage.notes.splice(0..0, formats.into_iter().map(str::to_owned));
         let around = Surroundings {
             inside_hosts: u32::try_from(part.inside.len()).unwrap_or(u32::MAX),
