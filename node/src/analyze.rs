@@ -16,7 +16,7 @@ use std::{
     thread,
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 use flowlore_analyzer::{
     direction::Home,
@@ -38,7 +38,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     follow::{self, FileRead, Followed},
-    limits::MEMORY_BYTES_MIN,
+    limits::{MEMORY_BYTES_MIN, READERS_MAX},
     spill::TemporaryFile,
 };
 
@@ -79,8 +79,8 @@ pub struct AnalyzeArgs {
     /// Memory for flows that wait, such as 512MiB or 2GiB; the rest waits in a temporary file
     #[arg(long, value_name = "SIZE", default_value_t = Size(MEMORY_BYTES_DEFAULT))]
     memory: Size,
-    /// Threads; one a core if not given
-    #[arg(long, value_name = "N")]
+    /// Threads, 1 to 256; one a core if not given
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
     threads: Option<NonZeroUsize>,
     /// Time zone of the text, such as Europe/Berlin; JSON is always UTC
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
@@ -132,6 +132,12 @@ impl std::str::FromStr for Conversations {
         }
         text.parse().map(|count| Self(Some(count))).map_err(|_| "write a number, or all".to_owned())
     }
+}
+
+fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
+    let count = text.parse().ok().and_then(NonZeroUsize::new);
+    let allowed = count.filter(|count| count.get() <= READERS_MAX);
+    allowed.ok_or_else(|| format!("'{text}' threads: write a number from 1 to {READERS_MAX}"))
 }
 
 /// An amount of memory.
@@ -314,7 +320,12 @@ fn offset_s(zone: &TimeZone, at: Micros) -> i32 {
 
 fn read_assets(path: &Path) -> anyhow::Result<Assets> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("--assets {shown}"))?;
+    let bytes = std::fs::read(path).with_context(|| format!("--assets {shown}"))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        anyhow!("--assets {shown}: line {line} is no UTF-8 text: save the table as CSV in UTF-8")
+    })?;
     Assets::parse(&text).with_context(|| format!("--assets {shown}"))
 }
 
@@ -327,6 +338,9 @@ struct HistoryFolder {
 impl HistoryFolder {
     fn open(path: &Path) -> anyhow::Result<Self> {
         let context = || format!("--history {}", path.display());
+        if path.is_file() {
+            bail!("{} is a file: name a folder for the history", context());
+        }
         std::fs::create_dir_all(path).with_context(context)?;
         let lock = std::fs::File::create(path.join(HISTORY_LOCK)).with_context(context)?;
         lock.lock().with_context(context)?;
@@ -372,6 +386,15 @@ mod tests {
         }
         for text in ["", "12", "MiB", "5 parsecs", "1KiB", "99999999999999GiB", "-1GiB"] {
             assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn threads_are_a_few() {
+        assert_eq!(parse_threads("256").map(NonZeroUsize::get), Ok(256));
+        for text in ["0", "257", "100000", "-1", "many", ""] {
+            let error = parse_threads(text).unwrap_err();
+            assert!(error.contains("from 1 to 256"), "{error}");
         }
     }
 

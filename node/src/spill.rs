@@ -34,7 +34,15 @@ impl Spill for TemporaryFile {
         let end = state.end;
         let file = match &mut state.file {
             Some(file) => file,
-            none => none.insert(tempfile::tempfile()?),
+            none => {
+                let folder = std::env::temp_dir();
+                let file = tempfile::tempfile_in(&folder).map_err(|error| {
+                    let what =
+                        format!("{}: {error}; set TMPDIR to a folder with room", folder.display());
+                    io::Error::new(error.kind(), what)
+                })?;
+                none.insert(file)
+            }
         };
         file.seek(SeekFrom::Start(end))?;
         file.write_all(chunk)?;

@@ -127,7 +127,8 @@ fn level_text(level: &Level, shared: &Shared, colour: bool) -> String {
         let _ = writeln!(out, "  {label:<13} {text}");
     };
     line("Contacted by", contacted(level));
-    line("First seen", seen(level, today));
+    // Who labels a destination need not have contacted it.
+    line(if level.contacted.orgs == 0 { "First label" } else { "First seen" }, seen(level, today));
     line("Orgs a week", weeks(level, shared.day, today));
     line("Labels", tally(level));
     let behaviours = level.behaviours.iter().map(|behaviour| behaviour_text(behaviour, today));
@@ -244,7 +245,8 @@ fn seen(level: &Level, today: i64) -> String {
     let age = level.age_days.map_or("not known (fewer than three groups)".to_owned(), |days| {
         counted(days.into(), "day")
     });
-    format!("{first}    Last seen {last}    Age {age}")
+    let latest = if level.contacted.orgs == 0 { "Last label" } else { "Last seen" };
+    format!("{first}    {latest} {last}    Age {age}")
 }
 
 /// The last weeks, oldest first: a dot for a week without an org.

@@ -29,6 +29,7 @@ use crate::{
     packed::Addr,
     pair::{Contact, Surroundings},
     report::model::{ActionEntry, EvidenceEntry, Finding, FindingDestination, Incident, Pivots},
+    score::PREVALENCE_HOSTS_MIN,
     settle::{Candidate, Part, Pivot, Where},
     severity::{self, Rarity, Target, Weighed, weigh},
     stats::Scratch,
@@ -190,7 +191,7 @@ fn judge(context: &Context<'_>, candidate: &Arc<Candidate>) -> Vec<Case> {
         return Vec::new(); // the severity table ends at info for these
     }
     let group = candidate.group();
-    let alone = around.hosts_contacting == 1 && around.inside_hosts > 1;
+    let alone = around.hosts_contacting == 1 && around.inside_hosts >= PREVALENCE_HOSTS_MIN;
     let weighed = candidate.scores.iter().map(|&score| {
         let Weighed { threat_milli, ruling, confidence, .. } = weigh(score, &group, &around);
         Case {

@@ -400,6 +400,28 @@ impl Skip {
         Self::UnusedLog,
     ];
 
+    /// What it means and what to do, for the report's text.
+    #[must_use]
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Binary => "bytes that are no text",
+            Self::BadJson => "JSON that does not parse",
+            Self::BadTime => "times that are neither seconds since 1970 nor ISO 8601",
+            Self::BadAddress => "addresses that are none",
+            Self::BadPort => "ports outside 0 to 65535",
+            Self::BadNumber => "numbers that are none, or negative",
+            Self::MissingField => {
+                "a time, an address or another field that every record needs is missing"
+            }
+            Self::ColumnCount => "more or fewer columns than the header names",
+            Self::LineTooLong => "lines beyond the limit",
+            Self::CutOff => "a last line that ends in the middle",
+            Self::NoHeader => "rows before any header: send the log with its # lines",
+            Self::Duplicate => "flows that stand elsewhere too",
+            Self::UnusedLog => "of logs that this version does not use",
+        }
+    }
+
     /// The key in the report.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -247,7 +247,11 @@ async fn rekey(args: &Rekey, member: &str, keys: NewKeys) -> Result<()> {
 async fn status(dir: &super::Dir) -> Result<()> {
     let status = Local::connect(dir.path()).await?.status().await?;
     println!("{} in federation {}", status.org_name, hex::encode(&status.federation[..4]));
-    println!("roster version {}, {} members", status.roster_version, status.members.len());
+    let members = match status.members.len() {
+        1 => "1 member".to_owned(),
+        count => format!("{count} members"),
+    };
+    println!("roster version {}, {members}", status.roster_version);
     for alarm in &status.alarms {
         println!("  {alarm}");
     }

@@ -174,13 +174,18 @@ async fn told_at_c(
     cluster: &Cluster,
     show: &mut Show,
 ) -> Result<()> {
-    for (subject, what) in
-        [(&subjects.shared, "called from A and B"), (&subjects.only_a, "called from A only")]
-    {
+    for subject in [&subjects.shared, &subjects.only_a] {
         let (told, shared) = lookup(cluster, 2, &subject.destination).await?;
         let name = &subject.destination;
-        let orgs = (0..ORGS.len()).filter(|org| options.takes_part(*org) && subject.seen_by(*org));
-        let orgs = orgs.count();
+        let callers: Vec<&str> = (0..ORGS.len())
+            .filter(|org| options.takes_part(*org) && subject.seen_by(*org))
+            .map(|org| ORGS[org])
+            .collect();
+        let orgs = callers.len();
+        let what = match orgs {
+            0 => "which nobody who takes part has called".to_owned(),
+            _ => format!("called from {}", callers.join(" and ")),
+        };
         show.line(&format!("  C asks about {name}, {what}; its own logs never name it"));
         let state = if orgs == 0 { "unseen" } else { "answered" };
         show.check(&format!("C's answer about {name}"), state, &told.state);

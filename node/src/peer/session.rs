@@ -53,6 +53,7 @@ async fn run(
     node.guard.connected(org);
     node.board.update(org, |peer| {
         peer.sessions += 1;
+        peer.last_error.clear();
         peer.tried = true;
     });
     step(node, Event::Connected(connection.id)).await;

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     coverage::tenths,
     detect::words::{bytes, counted, grouped},
+    record::Skip,
 };
 
 /// Columns of a line.
@@ -155,10 +156,26 @@ impl Report {
         let mut reasons = BTreeMap::<&str, u64>::new();
         skipped.for_each(|(reason, count)| *reasons.entry(reason).or_default() += count);
         if !reasons.is_empty() {
-            let list =
-                reasons.iter().map(|(reason, count)| format!("{} {reason}", grouped(*count)));
+            let list = reasons.iter().map(|(reason, count)| {
+                let known = Skip::ALL.iter().find(|skip| skip.name() == *reason);
+                let hint = known.map_or(String::new(), |skip| format!(" ({})", skip.hint()));
+                format!("{} {reason}{hint}", grouped(*count))
+            });
             let list = list.collect::<Vec<_>>().join(", ");
             wrap(out, "", &format!("Records that gave no flow: {list}."));
+            let lost = self.input.files.iter().filter(|file| {
+                let reasons =
+                    file.skipped.iter().filter(|(reason, _)| **reason != Skip::UnusedLog.name());
+                let skipped: u64 = reasons.map(|(_, count)| count).sum();
+                skipped > 0 && skipped == file.records
+            });
+            if let Some(file) = lost.max_by_key(|file| file.skipped.values().sum::<u64>()) {
+                wrap(
+                    out,
+                    "",
+                    &format!("Note: {}: not one of its records could be used.", file.path),
+                );
+            }
         }
     }
 
