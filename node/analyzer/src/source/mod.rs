@@ -172,9 +172,10 @@ impl Reader {
     }
 
     fn start(&mut self, block: &[u8], sink: &mut impl Sink) {
-        let block = block.strip_prefix(b"\xef\xbb\xbf").unwrap_or(block);
-        // The first bytes only, so that the answer does not depend on the block's size.
-        let is_array = block[..block.len().min(PROBE_BYTES)].trim_ascii_start().starts_with(b"[");
+        // The file's first bytes only, the mark among them, so that the answer does not depend on the block's size.
+        let probe = &block[..block.len().min(PROBE_BYTES)];
+        let is_array = unmarked(probe).trim_ascii_start().starts_with(b"[");
+        let block = unmarked(block);
         let listed = table::BYTES.iter().find(|format| (format.is)(block));
         self.mode = match listed {
             Some(format) => {
@@ -357,4 +358,9 @@ impl Reader {
             self.mode = Mode::Foreign(Format::Unknown);
         }
     }
+}
+
+/// Bytes behind a byte order mark, if there is one.
+fn unmarked(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }

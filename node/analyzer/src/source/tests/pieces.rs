@@ -77,6 +77,18 @@ fn json_lines_and_arrays() {
     }
 }
 
+/// What a file is was once decided on more bytes when a byte order mark and the rest came in one block.
+#[test]
+fn a_byte_order_mark_and_blanks_before_an_array() {
+    let row = r#"{"_path":"conn","ts":1.0,"uid":"C1","id.orig_h":"192.0.2.1","id.orig_p":1,"id.resp_h":"198.51.100.1","id.resp_p":2,"proto":"tcp"}"#;
+    for blanks in 0..9 {
+        for mark in ["", "\u{feff}"] {
+            let log = format!("{mark}{}[\n{row}\n]", "\t\n".repeat(blanks));
+            same_for_all_cuts(&log, blanks as u64);
+        }
+    }
+}
+
 fn same_for_all_cuts(log: &str, case: u64) {
     let (whole, tally) = read("open_conn.log", log);
     for size in [1, 2, 5, 13, 64, 700] {
