@@ -492,11 +492,4 @@ impl AdminService for Script {
     ) -> Result<Response<v1::RekeyResponse>, Status> {
         Err(Status::unimplemented("not in the script"))
     }
-
-    async fn erase_flows(
-        &self,
-        _: Request<v1::EraseFlowsRequest>,
-    ) -> Result<Response<v1::EraseFlowsResponse>, Status> {
-        Err(Status::unimplemented("not in the script"))
-    }
 }

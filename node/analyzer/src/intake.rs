@@ -126,9 +126,26 @@ impl Seen {
 
 #[derive(Debug, Default)]
 struct Bucket {
+    /// Full ones.
     chunks: Chunks,
+    /// The one that is being filled.
+    open: Vec<u8>,
     /// Start of the flow written last into the open chunk.
     base_us: i64,
+}
+
+impl Bucket {
+    /// Nothing more goes into the open chunk.
+    fn close(&mut self) {
+        if !self.open.is_empty() {
+            self.chunks.push(std::mem::take(&mut self.open));
+        }
+    }
+
+    fn into_chunks(mut self) -> Chunks {
+        self.close();
+        self.chunks
+    }
 }
 
 /// What waits, in buckets by client.
@@ -147,13 +164,12 @@ impl Waiting {
     fn open(&mut self, bucket: usize, text_bytes: usize) -> (Writer<'_>, &mut i64) {
         // Texts are clipped as they are packed: a chunk has room for the longest two.
         let wanted = PACKED_FIXED_BYTES_MAX + text_bytes.min(2 * (PACKED_TEXT_BYTES_MAX + 1));
-        let room = |chunk: &Vec<u8>| chunk.capacity() - chunk.len() >= wanted;
-        if !self.buckets[bucket].chunks.last().is_some_and(room) {
+        let open = &self.buckets[bucket].open;
+        if open.capacity() - open.len() < wanted {
             self.begin_chunk(bucket);
         }
-        let Bucket { chunks, base_us } = &mut self.buckets[bucket];
-        let last = chunks.len() - 1;
-        (Writer { bytes: &mut chunks[last] }, base_us)
+        let Bucket { open, base_us, .. } = &mut self.buckets[bucket];
+        (Writer { bytes: open }, base_us)
     }
 
     fn begin_chunk(&mut self, bucket: usize) {
@@ -162,7 +178,8 @@ impl Waiting {
             self.spill();
         }
         let bucket = &mut self.buckets[bucket];
-        bucket.chunks.push(Vec::with_capacity(CHUNK_BYTES));
+        bucket.close();
+        bucket.open = Vec::with_capacity(CHUNK_BYTES);
         // A chunk must be readable without the one before.
         bucket.base_us = 0;
     }
@@ -170,6 +187,7 @@ impl Waiting {
     fn spill(&mut self) {
         let Some(spill) = &self.spill else { return };
         for (number, bucket) in self.buckets.iter_mut().enumerate() {
+            bucket.close();
             for chunk in bucket.chunks.drain(..) {
                 if let Err(error) = spill.append(number, &chunk) {
                     self.failed.get_or_insert(error);
@@ -181,11 +199,7 @@ impl Waiting {
 
     fn merge(&mut self, other: Self) {
         for (mine, theirs) in self.buckets.iter_mut().zip(other.buckets) {
-            // Chunks stand on their own, but the last one is open: theirs go in front of it.
-            match mine.chunks.len().checked_sub(1) {
-                None => *mine = theirs,
-                Some(open) => drop(mine.chunks.splice(open..open, theirs.chunks)),
-            }
+            mine.chunks.extend(theirs.into_chunks());
         }
         self.memory_bytes += other.memory_bytes;
         self.failed = self.failed.take().or(other.failed);
@@ -235,7 +249,7 @@ impl Intake {
         let Waiting { buckets, failed, .. } = self.waiting;
         match failed {
             Some(error) => Err(error),
-            None => Ok((buckets.into_iter().map(|bucket| bucket.chunks).collect(), self.seen)),
+            None => Ok((buckets.into_iter().map(Bucket::into_chunks).collect(), self.seen)),
         }
     }
 

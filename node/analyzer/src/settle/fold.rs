@@ -3,24 +3,24 @@
 use std::sync::Arc;
 
 use flowlore_common::{
-    label::{Category, Direction},
+    label::Direction,
     time::{Day, Micros},
 };
 use hashbrown::HashMap;
 
 use super::{
     bucket::{Bucket, NO_NAME},
-    group::{Groups, Key, Spot},
+    group::{Gathered, Groups, Key, Spot},
     part::{Candidate, Destination, Part, Pivot, Row, Sums, Where},
 };
 use crate::{
     detect::{self, Score},
     direction::stays_on_link,
-    flow::{Flow, service},
+    flow::Flow,
     limits::{ADDRESSES_MAX, PIVOT_FLOWS_MAX},
     naming::NamedBy,
     packed::Addr,
-    pair::{Contact, Group, Hints, Surroundings, Totals},
+    pair::{Contact, Group, Hints, Surroundings},
     stats,
 };
 
@@ -28,9 +28,7 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Fold {
     groups: Groups,
-    /// The flows of a group and their numbers.
-    flows: Vec<(Flow, u32)>,
-    contacts: Vec<Contact>,
+    /// Of a group's flows.
     addresses: Vec<Addr>,
     /// (source, destination) for whom a client signature is peculiar to the destination.
     peculiar: Vec<(Addr, Spot)>,
@@ -53,14 +51,16 @@ impl Fold {
         self.visits.clear();
         self.probers.clear();
         self.spots.clear();
+        let mut groups = std::mem::take(&mut self.groups);
+        groups.clear();
         for at in 0..bucket.flows.len() as u32 {
             self.count(bucket, at, part);
+            groups.add(bucket, at);
         }
+        groups.deal();
         self.find_peculiar(bucket);
-        let mut groups = std::mem::take(&mut self.groups);
-        groups.fill(bucket);
-        for (key, members) in groups.iter() {
-            self.group((bucket, around), key, members, part, scratch);
+        for (group, members, contacts) in groups.iter() {
+            self.group((bucket, around), (group, members, contacts), part, scratch);
         }
         self.groups = groups;
         self.count_visits(bucket, part);
@@ -103,13 +103,13 @@ impl Fold {
     fn group(
         &mut self,
         (bucket, around): (&Bucket, &Surroundings),
-        key: &Key,
-        members: &[u32],
+        (gathered, members, contacts): (&Gathered, &[u32], &[Contact]),
         part: &mut Part,
         scratch: &mut stats::Scratch,
     ) {
-        let (totals, hints) = self.total(bucket, key, members, part);
-        let sums = Sums::of(&totals);
+        let hints = self.complete(bucket, gathered, members, part);
+        let Gathered { key, totals, named_by, .. } = gathered;
+        let sums = Sums::of(totals);
         part.converse(sums, || Row {
             source: key.source,
             destination: place(bucket, key.spot),
@@ -134,7 +134,7 @@ impl Fold {
             }
         }
         let name = (key.spot.name != NO_NAME).then(|| &*bucket.names[key.spot.name as usize]);
-        let address = self.most_contacted(key.spot);
+        let address = self.most_contacted();
         let group = Group {
             grouping: key.grouping,
             source: key.source.into(),
@@ -143,16 +143,15 @@ impl Fold {
             port: key.port,
             transport: key.transport,
             direction: key.direction,
-            contacts: &self.contacts,
-            totals,
+            contacts,
+            totals: totals.clone(),
             hints,
         };
         let scores = detect::scores(&group, around, scratch);
         if scores.is_empty() {
             return;
         }
-        let (totals, hints) = (group.totals, group.hints);
-        let candidate = self.keep(bucket, key, members, address, (totals, hints, scores));
+        let candidate = self.keep((bucket, members), key, *named_by, scores, group);
         for pivot in candidate.pivots.iter().filter(|pivot| pivot.uid.is_hashed()) {
             if let Some(text) = bucket.odd_uids.get(&pivot.uid) {
                 part.odd_uids.insert(pivot.uid, text.clone());
@@ -164,88 +163,82 @@ impl Fold {
     /// What is kept of a group that a detector found something in.
     fn keep(
         &mut self,
-        bucket: &Bucket,
+        (bucket, members): (&Bucket, &[u32]),
         key: &Key,
-        members: &[u32],
-        address: Addr,
-        (totals, hints, scores): (Totals, Hints, Vec<Score>),
+        named_by: NamedBy,
+        scores: Vec<Score>,
+        group: Group<'_>,
     ) -> Candidate {
         self.addresses.dedup();
         self.addresses.truncate(ADDRESSES_MAX);
-        if self.addresses.is_empty() {
-            self.addresses.push(address);
-        }
-        let named_by = members.iter().map(|&at| bucket.marks[at as usize].named_by).min();
         Candidate {
             scores: scores.into(),
-            contacts: self.contacts.as_slice().into(),
+            contacts: group.contacts.into(),
             grouping: key.grouping,
             source: key.source,
             destination: place(bucket, key.spot),
-            address,
+            address: group.address.into(),
             addresses: self.addresses.as_slice().into(),
             port: key.port,
             transport: key.transport,
             direction: key.direction,
-            named_by: named_by.unwrap_or(NamedBy::None),
-            totals,
-            hints,
+            named_by,
+            totals: group.totals,
+            hints: group.hints,
             pivots: first_flows(bucket, members),
         }
     }
 
-    /// Sums of a group; leaves its contacts in order and its addresses as they came.
-    fn total(
+    /// What is known of a group only when all of the bucket is: what logs say about its flows, which
+    /// addresses they went to (left in `addresses`, sorted), who is inside.
+    fn complete(
         &mut self,
         bucket: &Bucket,
-        key: &Key,
+        group: &Gathered,
         members: &[u32],
         part: &mut Part,
-    ) -> (Totals, Hints) {
-        let mut totals = empty_totals();
-        let mut hints = Hints::default();
-        self.contacts.clear();
-        self.addresses.clear();
-        let mut inside = Addr::default();
-        self.flows.clear();
-        // All at once before any is looked at: they lie far apart, and are fetched side by side then.
-        let flows = members.iter().map(|&at| (bucket.flows[at as usize].clone(), at));
-        self.flows.extend(flows);
-        for &(ref flow, at) in &self.flows {
-            let mark = &bucket.marks[at as usize];
-            add_flow(&mut totals, &mut hints, flow, mark.category);
-            self.contacts.push(contact(flow));
-            if key.spot.name != NO_NAME {
-                self.addresses.push(flow.resp);
-            }
-            if let Some(facts) = bucket.facts.get(&at) {
+    ) -> Hints {
+        let key = &group.key;
+        let mut hints = group.hints.clone();
+        if !bucket.facts.is_empty() {
+            for facts in members.iter().filter_map(|at| bucket.facts.get(at)) {
                 hints.missing_host_header += facts.missing_host;
                 hints.mime_mismatch += facts.mime_mismatch;
             }
-            let host = mark.resp_inside && flow.resp_packets > 0 && flow.resp != inside;
-            if host && !stays_on_link(flow.resp) {
-                inside = flow.resp;
-                part.inside.insert(flow.resp);
-            }
         }
-        // Time, then size, compared as one number.
-        let order = |one: &Contact| u64::from(one.second) << 32 | u64::from(one.bytes);
-        self.contacts.sort_unstable_by_key(order);
         hints.rare_signature = self.peculiar.binary_search(&(key.source, key.spot)).is_ok();
-        let orig_inside = bucket.marks[members[0] as usize].orig_inside;
+        // The direction says which ends are inside.
+        let resp_inside = matches!(key.direction, Direction::Internal | Direction::Inbound);
+        let orig_inside = matches!(key.direction, Direction::Internal | Direction::Outbound);
+        // An end that answered is a host of ours.
+        let mut add_host = |address: Addr, packets: u64| {
+            if resp_inside && packets > 0 && !stays_on_link(address) {
+                part.inside.insert(address);
+            }
+        };
+        self.addresses.clear();
+        if group.more_addresses {
+            for flow in members.iter().map(|&at| &bucket.flows[at as usize]) {
+                self.addresses.push(flow.resp);
+                add_host(flow.resp, flow.resp_packets);
+            }
+            self.addresses.sort_unstable();
+        } else {
+            self.addresses.push(group.address);
+            add_host(group.address, group.totals.packets_in);
+        }
         if orig_inside && !stays_on_link(key.source) {
             part.inside.insert(key.source);
         }
         self.visits.push((key.spot, key.source, orig_inside));
-        (totals, hints)
+        hints
     }
 
-    /// The address contacted most, the lowest of equals; leaves `addresses` sorted.
-    fn most_contacted(&mut self, spot: Spot) -> Addr {
-        self.addresses.sort_unstable();
+    /// The address contacted most, the lowest of equals.
+    fn most_contacted(&self) -> Addr {
         let runs = self.addresses.chunk_by(|a, b| a == b);
         let most = runs.max_by_key(|run| (run.len(), std::cmp::Reverse(run[0])));
-        most.map_or(spot.address, |run| run[0])
+        most.map_or_else(Addr::default, |run| run[0])
     }
 
     /// Who visited which destination, counted once each.
@@ -281,48 +274,6 @@ fn place(bucket: &Bucket, spot: Spot) -> Where {
     } else {
         Where::Name(bucket.names[spot.name as usize].clone())
     }
-}
-
-fn contact(flow: &Flow) -> Contact {
-    let second = flow.start_us.div_euclid(1_000_000).max(0);
-    Contact {
-        second: u32::try_from(second).unwrap_or(u32::MAX),
-        bytes: u32::try_from(flow.orig_ip_bytes).unwrap_or(u32::MAX),
-    }
-}
-
-fn empty_totals() -> Totals {
-    Totals {
-        flows: 0,
-        bytes_out: 0,
-        bytes_in: 0,
-        packets_out: 0,
-        packets_in: 0,
-        first_us: i64::MAX,
-        last_us: i64::MIN,
-        duration_us: 0,
-        longest_us: 0,
-        open: 0,
-        unanswered: 0,
-        categories: [0; 30],
-    }
-}
-
-fn add_flow(totals: &mut Totals, hints: &mut Hints, flow: &Flow, category: Category) {
-    totals.flows += 1;
-    totals.bytes_out = totals.bytes_out.saturating_add(flow.orig_bytes);
-    totals.bytes_in = totals.bytes_in.saturating_add(flow.resp_bytes);
-    totals.packets_out = totals.packets_out.saturating_add(flow.orig_packets);
-    totals.packets_in = totals.packets_in.saturating_add(flow.resp_packets);
-    totals.first_us = totals.first_us.min(flow.start_us);
-    totals.last_us = totals.last_us.max(flow.end_us());
-    totals.duration_us = totals.duration_us.saturating_add(flow.duration_us);
-    totals.longest_us = totals.longest_us.max(flow.duration_us);
-    totals.open += u64::from(flow.open);
-    totals.unanswered += u64::from(!flow.is_answered());
-    totals.categories[usize::from(category.number())] += 1;
-    hints.tls += u64::from(flow.services & (service::TLS | service::QUIC) != 0);
-    hints.http += u64::from(flow.services & service::HTTP != 0);
 }
 
 /// The first flows, for other tools to find.

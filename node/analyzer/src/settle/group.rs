@@ -1,13 +1,14 @@
 //! Flows of a bucket that belong together: same client, destination, port, transport, direction.
 
-use flowlore_common::label::Direction;
+use flowlore_common::label::{Category, Direction};
 use hashbrown::HashTable;
 
 use super::bucket::{Bucket, NO_NAME};
 use crate::{
+    flow::{Flow, service},
     naming::NamedBy,
     packed::{Addr, mix},
-    pair::Grouping,
+    pair::{Contact, Grouping, Hints, Totals},
 };
 
 /// A destination within a bucket: a name's number, or an address without one.
@@ -61,60 +62,154 @@ impl Key {
     }
 }
 
+/// A group: what its flows have in common, and what they add up to.
+#[derive(Clone, Debug)]
+pub(super) struct Gathered {
+    pub(super) key: Key,
+    pub(super) totals: Totals,
+    pub(super) hints: Hints,
+    /// Address of the first flow that came.
+    pub(super) address: Addr,
+    /// Others have other addresses.
+    pub(super) more_addresses: bool,
+    /// The surest way in which one of them was named.
+    pub(super) named_by: NamedBy,
+    /// Where its flows end among the members.
+    end: usize,
+}
+
+impl Gathered {
+    fn new(key: Key, address: Addr) -> Self {
+        Self {
+            key,
+            totals: empty_totals(),
+            hints: Hints::default(),
+            address,
+            more_addresses: false,
+            named_by: NamedBy::None,
+            end: 0,
+        }
+    }
+
+    fn add(&mut self, flow: &Flow, category: Category, named_by: NamedBy) {
+        let Self { totals, hints, .. } = self;
+        totals.flows += 1;
+        totals.bytes_out = totals.bytes_out.saturating_add(flow.orig_bytes);
+        totals.bytes_in = totals.bytes_in.saturating_add(flow.resp_bytes);
+        totals.packets_out = totals.packets_out.saturating_add(flow.orig_packets);
+        totals.packets_in = totals.packets_in.saturating_add(flow.resp_packets);
+        totals.first_us = totals.first_us.min(flow.start_us);
+        totals.last_us = totals.last_us.max(flow.end_us());
+        totals.duration_us = totals.duration_us.saturating_add(flow.duration_us);
+        totals.longest_us = totals.longest_us.max(flow.duration_us);
+        totals.open += u64::from(flow.open);
+        totals.unanswered += u64::from(!flow.is_answered());
+        totals.categories[usize::from(category.number())] += 1;
+        hints.tls += u64::from(flow.services & (service::TLS | service::QUIC) != 0);
+        hints.http += u64::from(flow.services & service::HTTP != 0);
+        self.more_addresses |= flow.resp != self.address;
+        self.named_by = self.named_by.min(named_by);
+    }
+}
+
 /// The groups of a bucket. Buffers are used again for the next one.
 ///
-/// Flows are dealt out by a table of keys and not sorted: there are several of them to a group, and
-/// most come in the order of time anyway.
+/// Flows are looked at once, in the order in which they lie, and added to their groups: a few busy
+/// groups have most of the flows and stay in the cache, whereas the flows of one group lie far apart.
+/// What must be known of each flow of a group is dealt out afterwards, and is small.
 #[derive(Default)]
 pub(super) struct Groups {
-    /// Key, and where the group's flows end among `members`.
-    groups: Vec<(Key, usize)>,
+    groups: Vec<Gathered>,
+    /// The group of each flow, and the flow as a contact.
+    dealt: Vec<(u32, Contact)>,
     /// Numbers of flows, those of a group together.
     members: Vec<u32>,
-    /// The group of each flow.
-    group_of: Vec<u32>,
+    /// Beside `members`, but each group's in order of time, then size.
+    contacts: Vec<Contact>,
     index: HashTable<u32>,
 }
 
 impl Groups {
-    /// Groups the flows of a bucket.
-    pub(super) fn fill(&mut self, bucket: &Bucket) {
-        let Self { groups, members, group_of, index } = self;
-        groups.clear();
-        group_of.clear();
-        index.clear();
-        for at in 0..bucket.flows.len() as u32 {
-            let key = Key::of(bucket, at);
-            let next = groups.len() as u32;
-            let same = |&number: &u32| groups[number as usize].0 == key;
-            let hash = |&number: &u32| groups[number as usize].0.hash();
-            let number = *index.entry(key.hash(), same, hash).or_insert(next).get();
-            if number == next {
-                groups.push((key, 0));
-            }
-            groups[number as usize].1 += 1;
-            group_of.push(number);
+    pub(super) fn clear(&mut self) {
+        self.groups.clear();
+        self.dealt.clear();
+        self.index.clear();
+    }
+
+    /// Adds the next flow to its group.
+    pub(super) fn add(&mut self, bucket: &Bucket, at: u32) {
+        let Self { groups, index, .. } = self;
+        let (flow, mark) = (&bucket.flows[at as usize], &bucket.marks[at as usize]);
+        let key = Key::of(bucket, at);
+        let next = groups.len() as u32;
+        let same = |&number: &u32| groups[number as usize].key == key;
+        let hash = |&number: &u32| groups[number as usize].key.hash();
+        let number = *index.entry(key.hash(), same, hash).or_insert(next).get();
+        if number == next {
+            groups.push(Gathered::new(key, flow.resp));
         }
-        // Counts become starts, and starts become ends while members are put in their places.
+        groups[number as usize].add(flow, mark.category, mark.named_by);
+        self.dealt.push((number, contact(flow)));
+    }
+
+    /// Deals out the flows that were added.
+    pub(super) fn deal(&mut self) {
+        let Self { groups, dealt, members, contacts, .. } = self;
+        // Starts first; they become ends while members are put in their places.
         let mut start = 0;
-        for (_, end) in &mut *groups {
-            start += std::mem::replace(end, start);
+        for group in &mut *groups {
+            group.end = start;
+            start += group.totals.flows as usize;
         }
         members.resize(start, 0);
-        for (at, &number) in (0..).zip(&*group_of) {
-            let end = &mut groups[number as usize].1;
+        contacts.resize(start, Contact { second: 0, bytes: 0 });
+        for (at, &(number, contact)) in (0..).zip(&*dealt) {
+            let end = &mut groups[number as usize].end;
             members[*end] = at;
+            contacts[*end] = contact;
             *end += 1;
+        }
+        let mut start = 0;
+        for group in &*groups {
+            // Time, then size, compared as one number.
+            let order = |one: &Contact| u64::from(one.second) << 32 | u64::from(one.bytes);
+            contacts[start..group.end].sort_unstable_by_key(order);
+            start = group.end;
         }
     }
 
-    /// Each group's key and flows.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &[u32])> {
+    /// Each group with the numbers of its flows and its contacts.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Gathered, &[u32], &[Contact])> {
         let mut start = 0;
-        self.groups.iter().map(move |(key, end)| {
-            let members = &self.members[start..*end];
-            start = *end;
-            (key, members)
+        self.groups.iter().map(move |group| {
+            let range = start..group.end;
+            start = group.end;
+            (group, &self.members[range.clone()], &self.contacts[range])
         })
+    }
+}
+
+fn contact(flow: &Flow) -> Contact {
+    let second = flow.start_us.div_euclid(1_000_000).max(0);
+    Contact {
+        second: u32::try_from(second).unwrap_or(u32::MAX),
+        bytes: u32::try_from(flow.orig_ip_bytes).unwrap_or(u32::MAX),
+    }
+}
+
+fn empty_totals() -> Totals {
+    Totals {
+        flows: 0,
+        bytes_out: 0,
+        bytes_in: 0,
+        packets_out: 0,
+        packets_in: 0,
+        first_us: i64::MAX,
+        last_us: i64::MIN,
+        duration_us: 0,
+        longest_us: 0,
+        open: 0,
+        unanswered: 0,
+        categories: [0; 30],
     }
 }

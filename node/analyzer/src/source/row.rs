@@ -88,6 +88,7 @@ pub(super) trait Row<'a> {
     }
 
     /// The four columns of a connection's ends, the first of them given.
+    #[inline(always)]
     fn ends(&self, first: usize) -> Result<Ends, Skip> {
         let address = |column| self.address(column)?.ok_or(Skip::MissingField);
         let port =
