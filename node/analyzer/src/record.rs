@@ -419,6 +419,9 @@ impl Skip {
             Self::NoHeader => "rows before any header: send the log with its # lines",
             Self::Duplicate => "flows that stand elsewhere too",
             Self::UnusedLog => "of logs that this version does not use",
+            Self::NotIp => "frames without an IP packet",
+            Self::BadPacket => "packets that contradict themselves",
+            Self::BadBlock => "blocks of a capture that contradict themselves",
         }
     }
 
