@@ -4,15 +4,21 @@
 
 use flowlore_common::block::{Draft, Feed, PayloadKind, SignedBlock, payload_root};
 use flowlore_common::credential::{CredentialFile, Grant, Role};
+use flowlore_common::destination::Input;
 use flowlore_common::env::SeededRng;
 use flowlore_common::evaluate::{EvaluateAnswer, EvaluateRequest, Scope};
 use flowlore_common::ids::{BatchId, BlockId, FederationId, OrgId, RosterHash, ShareGroup};
 use flowlore_common::invite::{Invite, JoinRequest};
+use flowlore_common::label::Purpose;
 use flowlore_common::roster::change::{Admission, Rotation};
 use flowlore_common::roster::member::FeedPlace;
 use flowlore_common::roster::{Change, Document, Policy, Registration, Roles};
 use flowlore_common::sign::{SecretKey, tags};
+use flowlore_common::tag::Tag;
 use flowlore_common::time::{Day, Hour};
+use flowlore_veil::note::{Note, NoteText};
+use flowlore_veil::oprf::Y;
+use flowlore_veil::token::Secret;
 
 use crate::fold::Refresh;
 use crate::ledger::Ledger;
@@ -77,6 +83,7 @@ fn blocks(vectors: &mut Vec<Vector>) {
     push(vectors, "fork_proof", &proof.encode());
     let refresh = Refresh { incarnation: 1, height: 2, index: 3 };
     push(vectors, "refresh_item", &refresh.encode());
+    note(vectors);
 }
 
 fn block(prev: BlockId, height: u64, items: &[&[u8]]) -> SignedBlock {
@@ -100,6 +107,33 @@ fn registration() -> Registration {
         share_group: ShareGroup([0x0b; 32]),
         first_key: key(7).public().bytes(),
     }
+}
+
+/// `Y` of FLP1's vectors: evil.example in key epoch 7.
+const Y_BYTES: [u8; 64] = [
+    0x93, 0xb3, 0x3b, 0x02, 0xa7, 0xae, 0xa5, 0x3a, 0xc1, 0x83, 0x75, 0x33, 0xd9, 0xff, 0x9a, 0xcc,
+    0x21, 0x3f, 0xa4, 0x09, 0x92, 0x4f, 0x95, 0x26, 0x92, 0xa3, 0x8a, 0x2b, 0xfd, 0x6a, 0xcc, 0xf5,
+    0xf4, 0x66, 0xa8, 0x36, 0x79, 0x96, 0xd5, 0x9f, 0x8e, 0x8b, 0x03, 0x14, 0x5c, 0xbf, 0xc5, 0x39,
+    0x68, 0x9d, 0xa5, 0x29, 0x45, 0x0e, 0x39, 0x50, 0xc6, 0xb1, 0x6e, 0x18, 0xd8, 0x09, 0x52, 0xec,
+];
+
+/// What the first org wrote beside its flagged label of that name.
+fn note(vectors: &mut Vec<Vector>) {
+    let secret = Secret::derive(&Y::from_bytes(Y_BYTES), 7, Purpose::Flagged);
+    let host = "evil.example".parse().expect("a name");
+    let token = secret.token(&Input::host(&host)).token();
+    let text = NoteText {
+        tlp: 0,
+        contributor: [2; 16],
+        tags: vec![Tag::CredentialsEntered.number(), Tag::Phishing.number()],
+        title: "A kit".to_owned(),
+        text: "Two pages.".to_owned(),
+    };
+    push(vectors, "note_plain", &text.encode().expect("a short note"));
+    let rng = &mut SeededRng::new("note vector", 1);
+    let note = secret.note(&token, &OrgId([1; 32]), &text, rng).expect("a short note");
+    push(vectors, "note_item", &note.encode());
+    push(vectors, "note_withdrawn", &Note::withdrawal(token).encode());
 }
 
 fn roster(vectors: &mut Vec<Vector>) {
