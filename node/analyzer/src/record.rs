@@ -420,8 +420,10 @@ impl Skip {
             Self::Duplicate => "flows that stand elsewhere too",
             Self::UnusedLog => "of logs that this version does not use",
             Self::NotIp => "frames without an IP packet",
-            Self::BadPacket => "packets that contradict themselves",
-            Self::BadBlock => "blocks of a capture that contradict themselves",
+            Self::BadPacket => "packets cut off in their headers, or with headers that cannot be",
+            Self::BadBlock => {
+                "parts of a capture or export whose lengths cannot be; the rest was not read"
+            }
         }
     }
 

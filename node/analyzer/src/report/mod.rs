@@ -191,7 +191,7 @@ fn remember(
     let addressed = part.addressed.iter().map(|(address, one)| (address.to_string(), one));
     for (name, one) in named.chain(addressed).filter(|(_, one)| one.inside_hosts > 0) {
         let (first, last) = (Micros(one.first_us).day(), Micros(one.last_us).day());
-        for host in &one.visitors {
+        for host in one.visitors() {
             history.note_destination(&name, first, last, &host.to_string());
         }
     }
@@ -326,13 +326,26 @@ fn destinations(part: &Part, findings: &[Finding]) -> (Vec<DestinationEntry>, u6
     }
     let named = part.named.iter().map(|(name, one)| (name.to_string(), one, "ordinary"));
     let addressed = part.addressed.iter().map(|(addr, one)| (addr.to_string(), one, "address"));
-    let mut all: Vec<_> = named
-        .chain(addressed)
-        .map(|(name, one, class)| (assessed.get(&name).copied(), one.flows, name, one, class))
-        .collect();
-    all.sort_unstable_by(|a, b| (b.0, b.1, &a.2, a.4).cmp(&(a.0, a.1, &b.2, b.4)));
-    let rest = all.len().saturating_sub(DESTINATIONS_MAX) as u64;
-    all.truncate(DESTINATIONS_MAX);
+    let mut all = Vec::new();
+    let trim = |all: &mut Vec<(Option<Severity>, u64, String, &Destination, &'static str)>| {
+        all.sort_unstable_by(|a, b| (b.0, b.1, &a.2, a.4).cmp(&(a.0, a.1, &b.2, b.4)));
+        all.truncate(DESTINATIONS_MAX);
+    };
+    // Trimmed now and then: there may be millions, of which a thousand are listed.
+    let mut floor = None;
+    for (name, one, class) in named.chain(addressed) {
+        let severity = assessed.get(&name).copied();
+        if floor.is_some_and(|floor| (severity, one.flows) < floor) {
+            continue;
+        }
+        all.push((severity, one.flows, name, one, class));
+        if all.len() > 4 * DESTINATIONS_MAX {
+            trim(&mut all);
+            floor = all.last().map(|last| (last.0, last.1));
+        }
+    }
+    trim(&mut all);
+    let rest = (part.named.len() + part.addressed.len() - all.len()) as u64;
     let entry = |(severity, flows, destination, one, class): (
         Option<Severity>,
         u64,
@@ -341,7 +354,7 @@ fn destinations(part: &Part, findings: &[Finding]) -> (Vec<DestinationEntry>, u6
         &'static str,
     )| DestinationEntry {
         destination,
-        categories: by_name(|category| u64::from(one.categories[category])),
+        categories: by_name(|category| u64::from(one.categories.of(category))),
         hosts: one.hosts,
         flows,
         assessment: match severity {

@@ -38,7 +38,7 @@ impl Part {
 
 fn contacted(destination: String, one: &Destination) -> Contacted {
     let count = |&category: &Category| {
-        (category, u64::from(one.categories[usize::from(category.number())]))
+        (category, u64::from(one.categories.of(usize::from(category.number()))))
     };
     let counts = Category::ALL.iter().map(count);
     Contacted {

@@ -10,8 +10,9 @@ use hashbrown::HashMap;
 
 use super::{
     bucket::{Bucket, NO_NAME},
+    destination::Destination,
     group::{Gathered, Groups, Key, Spot},
-    part::{Candidate, Destination, Part, Pivot, Row, Sums, Where},
+    part::{Candidate, Part, Pivot, Row, Sums, Where},
 };
 use crate::{
     detect::{self, Score},
@@ -127,10 +128,10 @@ impl Fold {
         spot.bytes_in = spot.bytes_in.saturating_add(totals.bytes_in);
         spot.first_us = spot.first_us.min(totals.first_us);
         spot.last_us = spot.last_us.max(totals.last_us);
-        for (category, &flows) in totals.categories.iter().enumerate() {
+        for (category, &flows) in (0_u8..).zip(&totals.categories) {
             if flows > 0 {
                 spot.add_category(category, flows);
-                part.categories[category] += flows;
+                part.categories[usize::from(category)] += flows;
             }
         }
         let name = (key.spot.name != NO_NAME).then(|| &*bucket.names[key.spot.name as usize]);

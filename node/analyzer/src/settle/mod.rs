@@ -23,6 +23,7 @@ use crate::{
 
 mod bucket;
 mod contacted;
+mod destination;
 mod fold;
 mod group;
 mod part;
@@ -30,8 +31,9 @@ mod witness;
 
 pub(crate) use bucket::Lease;
 pub use contacted::Contacted;
+pub(crate) use destination::Destination;
 pub use part::Part;
-pub(crate) use part::{Candidate, Destination, Pivot, Probes, Row, Sums, Where};
+pub(crate) use part::{Candidate, Pivot, Probes, Row, Sums, Where};
 pub use witness::{Settled, Witness};
 
 /// All intakes together, ready to be settled bucket by bucket.

@@ -7,13 +7,12 @@ use flowlore_common::{label::Direction, time::Day};
 use hashbrown::{HashMap, HashSet};
 use serde::Serialize;
 
-use super::bucket::Lease;
+use super::{bucket::Lease, destination::Destination};
 use crate::{
     coverage,
     detect::Score,
-    limits::HISTORY_HOSTS_MAX,
     naming::NamedBy,
-    packed::{Addr, Uid, mix},
+    packed::{Addr, Uid},
     pair::{Contact, Group, Grouping, Hints, Totals},
 };
 
@@ -194,71 +193,6 @@ impl Candidate {
     }
 }
 
-/// Who contacts a destination.
-#[derive(Clone, Debug)]
-pub(crate) struct Destination {
-    pub(crate) hosts: u32,
-    pub(crate) inside_hosts: u32,
-    pub(crate) flows: u64,
-    /// Payload, from who opened the flow and back.
-    pub(crate) bytes_out: u64,
-    pub(crate) bytes_in: u64,
-    /// By the category's number. Inline and 32 bits wide (saturating): one a destination, and there
-    /// may be as many destinations as pairs.
-    pub(crate) categories: [u32; 30],
-    /// Start of the first flow.
-    pub(crate) first_us: i64,
-    /// End of the last flow.
-    pub(crate) last_us: i64,
-    /// Some of the inside hosts, the ones with the lowest hashes; kept for a history only.
-    pub(crate) visitors: Vec<Addr>,
-}
-
-impl Default for Destination {
-    fn default() -> Self {
-        Self {
-            hosts: 0,
-            inside_hosts: 0,
-            flows: 0,
-            bytes_out: 0,
-            bytes_in: 0,
-            categories: [0; 30],
-            first_us: i64::MAX,
-            last_us: i64::MIN,
-            visitors: Vec::new(),
-        }
-    }
-}
-
-impl Destination {
-    pub(crate) fn add_category(&mut self, category: usize, flows: u64) {
-        let flows = u32::try_from(flows).unwrap_or(u32::MAX);
-        self.categories[category] = self.categories[category].saturating_add(flows);
-    }
-
-    pub(crate) fn visit(&mut self, visitor: Addr) {
-        let hash = |addr: &Addr| (mix(addr.0 as u64, (addr.0 >> 64) as u64), *addr);
-        if let Err(at) = self.visitors.binary_search_by_key(&hash(&visitor), hash) {
-            self.visitors.insert(at, visitor);
-            self.visitors.truncate(HISTORY_HOSTS_MAX);
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.first_us = self.first_us.min(other.first_us);
-        self.last_us = self.last_us.max(other.last_us);
-        other.visitors.iter().for_each(|&visitor| self.visit(visitor));
-        self.hosts += other.hosts;
-        self.inside_hosts += other.inside_hosts;
-        self.flows += other.flows;
-        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
-        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
-        for (mine, theirs) in self.categories.iter_mut().zip(other.categories) {
-            *mine = mine.saturating_add(theirs);
-        }
-    }
-}
-
 /// Attempts from outside that got no answer with data, in a day.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Probes {
@@ -349,7 +283,14 @@ impl Part {
     }
 
     /// Puts two parts together.
-    pub fn merge(&mut self, other: Self) {
+    pub fn merge(&mut self, mut other: Self) {
+        // The smaller goes into the larger, whose table need not grow much then.
+        if other.addressed.len() > self.addressed.len() {
+            std::mem::swap(&mut self.addressed, &mut other.addressed);
+        }
+        if other.named.len() > self.named.len() {
+            std::mem::swap(&mut self.named, &mut other.named);
+        }
         if self.top.limit.is_none() {
             self.top.limit = other.top.limit;
         }
