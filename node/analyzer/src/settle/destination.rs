@@ -72,6 +72,7 @@ pub(crate) struct Destination {
     /// End of the last flow.
     pub(crate) last_us: i64,
     /// Some of the inside hosts, the ones with the lowest hashes; kept for a history only.
+    #[expect(clippy::box_collection, reason = "a pointer where none are kept, and not three")]
     visitors: Option<Box<Vec<Addr>>>,
 }
 
