@@ -58,7 +58,7 @@ impl Outbox {
     }
 
     /// Takes what analyses saw. What is known already is widened (days, counts, further entries) and waits again
-    /// only when that changes it; see [`next_progress`] for when. Returns how many statements are new or changed.
+    /// only when that changes it; see `next_progress` for when. Returns how many statements are new or changed.
     ///
     /// # Errors
     /// The disk refuses, or too many wait; then nothing is taken.

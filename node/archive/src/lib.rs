@@ -10,8 +10,8 @@
 //! |---|---|
 //! | [`limits`] | every bound of this crate, with unit and reason |
 //! | [`row`] | a flow as it is kept |
-//! | [`column`] | the table of columns: name, type, from a row and back |
-//! | [`file`] | one Parquet file: rows in, pruned rows out |
+//! | [`mod@column`] | the table of columns: name, type, from a row and back |
+//! | [`mod@file`] | one Parquet file: rows in, pruned rows out |
 //! | [`folder`] | where files lie, and how they come into view whole or not at all |
 //! | [`batch`] | rows of one upload, hour by hour, with bounded memory |
 //! | [`archive`] | the whole: write, read, forget |
