@@ -199,11 +199,47 @@ pub fn analyze_and<T>(
     look: impl FnOnce(&Part) -> T,
 ) -> anyhow::Result<(Analysis, T)> {
     let reading = follow::Options { threads: effort.threads, ..follow::Options::default() };
-    let spill: Arc<dyn Spill> = Arc::new(TemporaryFile::default());
-    // A quarter is left for settling.
-    let share_bytes = effort.memory_bytes / 4 * 3 / effort.threads;
-    let intake = || Intake::new(share_bytes, Some(Arc::clone(&spill)));
-    let Followed { files, notes, sinks } = follow::read(paths, &reading, intake)?;
+    let waiting = Waiting::new(effort);
+    let Followed { files, notes, sinks } = follow::read(paths, &reading, || waiting.intake())?;
+    conclude(waiting, Read { files, notes, intakes: sinks }, options, look)
+}
+
+/// What was read, ready to be settled.
+pub(crate) struct Read {
+    pub(crate) files: Vec<FileRead>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) intakes: Vec<Intake>,
+}
+
+/// Where flows wait: a share of the memory each intake, the rest in one temporary file.
+pub(crate) struct Waiting {
+    effort: Effort,
+    spill: Arc<dyn Spill>,
+}
+
+impl Waiting {
+    pub(crate) fn new(effort: Effort) -> Self {
+        Self { effort, spill: Arc::new(TemporaryFile::default()) }
+    }
+
+    pub(crate) fn intake(&self) -> Intake {
+        // A quarter is left for settling.
+        let share_bytes = self.effort.memory_bytes / 4 * 3 / self.effort.threads;
+        Intake::new(share_bytes, Some(Arc::clone(&self.spill)))
+    }
+}
+
+/// Settles and reports.
+///
+/// # Errors
+/// When the temporary file cannot be written or read.
+pub(crate) fn conclude<T>(
+    waiting: Waiting,
+    Read { files, notes, intakes: sinks }: Read,
+    options: &Options,
+    look: impl FnOnce(&Part) -> T,
+) -> anyhow::Result<(Analysis, T)> {
+    let Waiting { effort, spill } = waiting;
     let settlement = Settlement::new(sinks, Some(spill), options).context("temporary file")?;
     let part = settle(&settlement, effort.threads, witness).context("flows on disk")?;
     let files = files.into_iter().map(input_file).collect();

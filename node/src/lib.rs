@@ -15,6 +15,7 @@
 //! | [`vault`] | encrypted append-only files |
 //! | [`follow`] | paths to parsed records |
 //! | [`analyze`], [`spill`] | parsed records to a report |
+//! | `evaluate` | how well the analyzer does, on captures with ground truth and sample days |
 //! | [`observe`] | from a report to what the door looks at |
 //! | [`archive`] | the org's own flows, kept for looking back |
 //! | [`here`] | what this org itself saw of a destination |
@@ -51,6 +52,7 @@ pub mod config;
 pub mod counted;
 pub mod demo;
 pub mod dial;
+mod evaluate;
 pub mod evaluator;
 pub mod federation;
 #[cfg(test)]

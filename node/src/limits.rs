@@ -133,3 +133,6 @@ pub const READERS_MAX: usize = 256;
 
 /// Least memory for flows that wait in an analysis, bytes: the open chunks of 256 buckets take 4 MiB a thread.
 pub const MEMORY_BYTES_MIN: usize = 64 * 1024 * 1024;
+
+/// Rows of a table of ground truth: a corpus of every public capture has a few thousand.
+pub const TRUTH_ROWS_MAX: usize = 100_000;

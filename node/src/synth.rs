@@ -10,7 +10,7 @@ use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use flowlore_common::time::Day;
-use flowlore_synth::{Output, Params, Scenario, generate};
+use flowlore_synth::{Output, Params, Scenario, Summary, generate};
 
 /// Deterministic sample logs of one or more orgs, with an answer key (key.tsv, parameters.json).
 #[derive(Args, Clone, Debug)]
@@ -58,13 +58,7 @@ pub(crate) fn run(args: &SynthArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         rows: args.rows,
         scenarios: Scenario::list(&args.scenario).map_err(anyhow::Error::msg)?,
     };
-    params.check()?;
-    if fs::read_dir(&args.out).is_ok_and(|mut entries| entries.next().is_some()) {
-        bail!("{}: not empty; name a new folder, so that no old logs mix in", args.out.display());
-    }
-    let mut folder = Folder::new(&args.out, args.gzip);
-    let summary = generate(&params, &mut folder)
-        .with_context(|| format!("writing sample logs to {}", args.out.display()))?;
+    let summary = write(&params, &args.out, args.gzip)?;
     let rows: Vec<_> = summary.rows.iter().map(|(log, n)| format!("{n} {log}")).collect();
     writeln!(out, "{} machines an org; rows: {}", summary.hosts, rows.join(", "))?;
     for (org, home_nets) in &summary.orgs {
@@ -75,6 +69,19 @@ pub(crate) fn run(args: &SynthArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     }
     writeln!(out, "key: {}", args.out.join("key.tsv").display())?;
     Ok(())
+}
+
+/// Writes sample logs to a folder that is new or empty.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn write(params: &Params, folder: &Path, gzip: bool) -> anyhow::Result<Summary> {
+    params.check()?;
+    if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!("{}: not empty; name a new folder, so that no old logs mix in", folder.display());
+    }
+    generate(params, &mut Folder::new(folder, gzip))
+        .with_context(|| format!("writing sample logs to {}", folder.display()))
 }
 
 /// Files below a folder, logs compressed when asked.

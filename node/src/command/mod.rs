@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{analyze, synth};
+use crate::{analyze, evaluate, synth};
 
 /// Analyzes flow logs, explains them, publishes sealed labels, replicates, answers.
 #[derive(Debug, Parser)]
@@ -41,6 +41,8 @@ enum Command {
     Credential(credential::Args),
     /// Analyze logs and print what is in them; nothing is published.
     Analyze(analyze::AnalyzeArgs),
+    /// Measure the analyzer on captures with ground truth and on sample days.
+    Evaluate(evaluate::EvaluateArgs),
     /// Show what would leave the node of some logs.
     Publish(publish::Args),
     /// Check the ledger, carry it elsewhere, bring it back.
@@ -67,6 +69,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Vectors => vectors::run(),
         Command::Analyze(args) => print_analysis(args),
         Command::Synth(args) => print_synth(&args),
+        Command::Evaluate(args) => print_evaluation(&args),
     };
     match done {
         Ok(code) => code,
@@ -85,6 +88,11 @@ fn print_analysis(args: analyze::AnalyzeArgs) -> Result<ExitCode> {
 
 fn print_synth(args: &synth::SynthArgs) -> Result<ExitCode> {
     synth::run(args, &mut std::io::stdout().lock())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_evaluation(args: &evaluate::EvaluateArgs) -> Result<ExitCode> {
+    evaluate::run(args, &mut std::io::stdout().lock())?;
     Ok(ExitCode::SUCCESS)
 }
 

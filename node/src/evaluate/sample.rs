@@ -1,0 +1,58 @@
+//! Sample days, made once for an evaluation and removed with it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use flowlore_common::time::Day;
+use flowlore_synth::{Params, Scenario};
+use ipnet::IpNet;
+
+use crate::synth;
+
+/// A Monday.
+const FIRST_DAY: Day = Day(20_780);
+
+/// Days of one org.
+pub(super) struct Sample {
+    folder: PathBuf,
+    first_day: Day,
+    days: u16,
+    pub(super) home: Vec<IpNet>,
+    pub(super) planted: Vec<flowlore_synth::Planted>,
+}
+
+impl Sample {
+    /// Makes days below a folder.
+    pub(super) fn make(
+        folder: &Path,
+        seed: u64,
+        hosts: u32,
+        days: u16,
+        scenarios: &str,
+    ) -> anyhow::Result<Self> {
+        let scenarios = Scenario::list(scenarios).map_err(anyhow::Error::msg)?;
+        let params =
+            Params { seed, first_day: FIRST_DAY, days, orgs: 1, hosts, rows: None, scenarios };
+        let summary = synth::write(&params, folder, false)
+            .with_context(|| format!("sample days in {}", folder.display()))?;
+        let (org, nets) = summary.orgs.first().context("sample days without an org")?;
+        let home = nets.iter().map(|net| net.parse()).collect::<Result<_, _>>()?;
+        let planted = summary.planted;
+        Ok(Self { folder: folder.join(org), first_day: FIRST_DAY, days, home, planted })
+    }
+
+    /// The folder with all days.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The key of what is planted.
+    pub(super) fn key(&self) -> PathBuf {
+        self.folder.with_file_name("key.tsv")
+    }
+
+    /// The days' folders in order.
+    pub(super) fn days(&self) -> impl Iterator<Item = PathBuf> {
+        (0..self.days).map(|day| self.folder.join(Day(self.first_day.0 + day).to_string()))
+    }
+}

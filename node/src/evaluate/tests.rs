@@ -1,0 +1,49 @@
+//! Goal: an evaluation that can be trusted. Method: sample days stand in for captures, so that what is due is known.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use super::sample::Sample;
+use super::*;
+
+#[test]
+fn a_sample_day_as_a_capture_is_found_wherever_it_is_laid() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = Sample::make(&folder.path().join("s"), 7, 30, 1, "beacons").unwrap();
+    let other = folder.path().join("s/other.tsv");
+    let key = std::fs::read_to_string(sample.key()).unwrap();
+    let unread = "x.pcap\tpcap\t10.0.0.0/8\t*\t-\t-\t-\t-\thigh\tbenign\tnot-read\t\n";
+    std::fs::write(&other, format!("{}{unread}", key.lines().next().unwrap().to_owned() + "\n"))
+        .unwrap();
+    let evaluation = measure::all(&[sample.key(), other], 9, 40, 3).unwrap();
+    let row = &evaluation.recordings[0];
+    assert!(row.malicious && row.ranks["as_is"] <= 3, "{:?}", row.ranks);
+    assert!(row.ranks.contains_key("laid"), "{:?}", row.ranks);
+    assert_eq!(evaluation.not_read["pcap"], ["not-read"]);
+    assert_eq!(evaluation.budget.as_ref().unwrap().host_days, 40);
+    for row in &evaluation.robustness[..3] {
+        assert_eq!(row.reports_differ, 0, "{}", row.view);
+    }
+    assert!(evaluation.beacons.iter().any(|row| row.rita > 0 && row.found > 0));
+
+    let json = serde_json::to_string(&evaluation).unwrap();
+    assert_eq!(kept(&json).unwrap(), evaluation);
+    assert!(kept("{}").is_err());
+    assert!(kept(&json.replace(SCHEMA, "other")).unwrap_err().to_string().contains("other"));
+    let text = table::text(&evaluation);
+    assert!(text.contains("not read, pcap: 1 (not-read)"), "{text}");
+    let page = table::readme(&evaluation);
+    let marked = "a\n<!-- evaluation: begin -->\nold\n<!-- evaluation: end -->\nb\n";
+    let written = table::between_markers(marked, &page).unwrap();
+    assert!(written.starts_with("a\n") && written.ends_with("b\n") && !written.contains("old"));
+    assert_eq!(table::between_markers(&written, &page).unwrap(), written);
+    assert!(table::between_markers("nothing", &page).is_err());
+}
+
+#[test]
+fn the_readme_says_what_the_kept_result_says() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("../README.md")).unwrap();
+    let json = std::fs::read_to_string(root.join("analyzer/evaluation.json")).unwrap();
+    let page = table::readme(&kept(&json).unwrap());
+    assert_eq!(table::between_markers(&readme, &page).unwrap(), readme, "run make evaluate");
+}
