@@ -201,7 +201,7 @@ pub fn analyze_and<T>(
     let reading = follow::Options { threads: effort.threads, ..follow::Options::default() };
     let waiting = Waiting::new(effort);
     let Followed { files, notes, sinks } = follow::read(paths, &reading, || waiting.intake())?;
-    conclude(waiting, Read { files, notes, intakes: sinks }, options, look)
+    conclude(waiting, Read { files, notes, intakes: sinks }, options, witness, look)
 }
 
 /// What was read, ready to be settled.
@@ -237,6 +237,7 @@ pub(crate) fn conclude<T>(
     waiting: Waiting,
     Read { files, notes, intakes: sinks }: Read,
     options: &Options,
+    witness: Option<&dyn Witness>,
     look: impl FnOnce(&Part) -> T,
 ) -> anyhow::Result<(Analysis, T)> {
     let Waiting { effort, spill } = waiting;

@@ -45,7 +45,7 @@ pub(super) fn all(
     let work = tempfile::tempdir()?;
     let clean = Sample::make(&work.path().join("clean"), seed, hosts, days, "clean")?;
     let first_day: Vec<PathBuf> = clean.days().take(1).collect();
-    let survey = Survey::read(&vec![(first_day.clone(), View::default())])?;
+    let survey = Survey::read(&[(first_day.clone(), View::default())])?;
     let day = Day::new(first_day, clean.home.clone(), &survey);
     drop(survey);
     let mut evaluation = Evaluation {
@@ -67,7 +67,7 @@ pub(super) fn all(
     };
     let mut tally = Tally::default();
     for recording in &recordings {
-        if recording.format == "zeek" {
+        if truth::READ.contains(&recording.format.as_str()) {
             let row = tally.recording(recording, &day)?;
             evaluation.recordings.push(row);
         } else {
@@ -89,7 +89,7 @@ pub(super) fn all(
     evaluation.calibration = confidence
         .map(|(from, (findings, right))| CalibrationRow { from, findings, right })
         .collect();
-    evaluation.robustness = tally.robustness.into_iter().map(|(_, row)| row).collect();
+    evaluation.robustness = tally.robustness.into_values().collect();
     let mut times = tally.times;
     times.sort_unstable();
     let at = |percent: usize| times.get((times.len() * percent).div_ceil(100).max(1) - 1).copied();
@@ -114,7 +114,7 @@ fn delivered(report: &Report) -> impl Iterator<Item = &Incident> {
 
 /// The place in the report of the first incident with a finding where something is due, from 1.
 fn rank(report: &Report, due: &[Due]) -> Option<usize> {
-    let right = |finding: &&Finding| due.iter().any(|due| due.is_place_of(finding));
+    let right = |finding: &&Finding| due.iter().any(|due| due.is_about(finding));
     let right: BTreeSet<&str> =
         report.findings.iter().filter(right).map(|finding| finding.incident.as_str()).collect();
     report.incidents.iter().position(|one| right.contains(one.id.as_str())).map(|at| at + 1)
@@ -198,7 +198,7 @@ impl Tally {
         for finding in report.findings.iter().filter(|one| one.severity >= Severity::Medium) {
             let counts = self.confidence.entry(finding.confidence / 10 * 10).or_default();
             counts.0 += 1;
-            let right = recording.due.iter().any(|due| due.is_place_of(finding));
+            let right = recording.due.iter().any(|due| due.is_about(finding));
             counts.1 += u64::from(right);
         }
     }
@@ -239,9 +239,7 @@ impl Tally {
                 top3: 0,
                 groups: 0,
             });
-            let found = |due: &&Due| {
-                report.findings.iter().any(|one| due.is_place_of(one) && due.names(one))
-            };
+            let found = |due: &&Due| report.findings.iter().any(|one| due.is_found_by(one));
             row.reports_differ += u64::from(content(&report) != original);
             row.found += recording.due.iter().filter(found).count() as u64;
             row.due += recording.due.len() as u64;
@@ -260,11 +258,11 @@ impl Tally {
         analyze: &impl Fn(&Recordings) -> anyhow::Result<Report>,
     ) -> anyhow::Result<()> {
         let tells = |report: &Report, due: &Due| {
-            let mut told = report.findings.iter().filter(|one| due.is_place_of(one));
+            let mut told = report.findings.iter().filter(|one| due.is_about(one));
             told.any(|one| one.severity >= Severity::Medium)
         };
         for due in recording.due.iter().filter(|due| tells(report, due)) {
-            let of_due = report.findings.iter().filter(|one| due.is_place_of(one));
+            let of_due = report.findings.iter().filter(|one| due.is_about(one));
             let Some(first) = of_due.map(|one| one.first).min() else { continue };
             for after_s in LADDER_S {
                 let until_us = first.0.saturating_add(i64::from(after_s) * 1_000_000);
@@ -281,7 +279,7 @@ impl Tally {
 /// What is wrong about a due place, in words.
 fn missed(report: &Report, due: &Due) -> Option<String> {
     let codes: Vec<&str> = due.behaviours.iter().map(|(behaviour, _)| behaviour.name()).collect();
-    let right = report.findings.iter().filter(|one| due.is_place_of(one) && due.names(one));
+    let right = report.findings.iter().filter(|one| due.is_found_by(one));
     match right.map(|one| one.severity).max() {
         None => Some(codes.join(" or ")),
         Some(severity) if severity < due.severity_min => {
@@ -306,7 +304,7 @@ fn count(rows: &mut BTreeMap<Behaviour, BehaviourRow>, report: &Report, due: &[D
         })
     }
     for due in due {
-        let there = || report.findings.iter().filter(|one| due.is_place_of(one) && due.names(one));
+        let there = || report.findings.iter().filter(|one| due.is_found_by(one));
         let codes: BTreeSet<Behaviour> = due.behaviours.iter().map(|(code, _)| *code).collect();
         for code in codes {
             let mut same = there().filter(|one| one.behaviour == code).peekable();
@@ -321,7 +319,7 @@ fn count(rows: &mut BTreeMap<Behaviour, BehaviourRow>, report: &Report, due: &[D
         }
     }
     for finding in &report.findings {
-        if due.iter().any(|due| due.is_place_of(finding)) {
+        if due.iter().any(|due| due.is_about(finding)) {
             continue; // what else is seen of an attack is no false alarm
         }
         let row = row(rows, finding.behaviour);
@@ -405,7 +403,7 @@ fn beacons(folder: &std::path::Path, seed: u64, hosts: u32) -> anyhow::Result<Ve
     let due = key.iter().flat_map(|recording| &recording.due);
     let mut rows: BTreeMap<(String, u64), BeaconRow> = BTreeMap::new();
     for (planted, due) in sample.planted.iter().zip(due) {
-        let at = |one: &&Finding| due.is_place_of(one) && due.names(one);
+        let at = |one: &&Finding| due.is_found_by(one);
         let severity = report.findings.iter().filter(at).map(|one| one.severity).max();
         let has = |items: &[Item]| {
             let place =

@@ -164,7 +164,7 @@ mod tests {
 
     fn shown(mut flows: Vec<Seen>) -> [usize; 3] {
         flows.sort_by_key(|flow| flow.contact);
-        let survey = Survey { flows, ..Survey::default() };
+        let survey = Survey::test(flows);
         let rivals = Rivals::of(&survey, &["10.0.0.0/8".parse().unwrap()]);
         [rivals.rita.len(), rivals.sentinel.len(), rivals.elastic.len()]
     }

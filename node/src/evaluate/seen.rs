@@ -40,7 +40,7 @@ pub(super) fn analyze(
         history,
         ..Options::default()
     };
-    Ok(analyze::conclude(waiting, read, &options, |_| ())?.0)
+    Ok(analyze::conclude(waiting, read, &options, None, |_| ())?.0)
 }
 
 /// The recordings, read once for each share, in this order.

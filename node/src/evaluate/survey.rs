@@ -27,6 +27,14 @@ pub(super) struct Seen {
 }
 
 #[cfg(test)]
+impl Survey {
+    /// Flows and nothing else.
+    pub(super) fn test(flows: Vec<Seen>) -> Self {
+        Self { flows, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
 impl Seen {
     /// A flow from an inside host to a documentation address.
     pub(super) fn test(second: u32, bytes: u32, bytes_in: u64) -> Self {

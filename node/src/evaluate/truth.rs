@@ -5,7 +5,7 @@
 //! | column | meaning |
 //! |---|---|
 //! | `path` | file or folder, relative to the table |
-//! | `format` | `zeek`, or another, which is listed as not read |
+//! | `format` | `zeek`, `eve` or `pcap`; another is listed as not read |
 //! | `home_net` | networks of the inside, joined by `\|` |
 //! | `source` | who opened the connections; `*`: anybody |
 //! | `destination` | names or addresses, joined by `\|`, any of which is right; `*`: any; `-` in a benign row |
@@ -25,6 +25,9 @@ use flowlore_common::label::{Behaviour, Severity};
 use ipnet::IpNet;
 
 use crate::limits::TRUTH_ROWS_MAX;
+
+/// Formats that the analyzer reads.
+pub(super) const READ: [&str; 3] = ["zeek", "eve", "pcap"];
 
 /// The first line.
 const COLUMNS: [&str; 12] = [
@@ -73,8 +76,13 @@ pub(super) struct Due {
 }
 
 impl Due {
-    /// Whether a finding is about it, whatever it calls it.
-    pub(super) fn is_place_of(&self, finding: &Finding) -> bool {
+    /// Whether a finding is about it, whatever it calls it. Where any destination is right, the name decides: what
+    /// else its source does is no part of it.
+    pub(super) fn is_about(&self, finding: &Finding) -> bool {
+        self.is_place_of(finding) && (!self.destinations.is_empty() || self.names(finding))
+    }
+
+    fn is_place_of(&self, finding: &Finding) -> bool {
         let to = &finding.destination;
         let named = |name: &String| {
             to.host.as_ref() == Some(name)
@@ -90,8 +98,12 @@ impl Due {
             && self.transport.as_ref().is_none_or(|transport| *transport == to.transport)
     }
 
-    /// Whether a finding calls it by one of the right names.
-    pub(super) fn names(&self, finding: &Finding) -> bool {
+    /// Whether a finding is about it and calls it by one of the right names.
+    pub(super) fn is_found_by(&self, finding: &Finding) -> bool {
+        self.is_place_of(finding) && self.names(finding)
+    }
+
+    fn names(&self, finding: &Finding) -> bool {
         self.behaviours.iter().any(|(behaviour, grade)| {
             *behaviour == finding.behaviour
                 && grade.as_deref().is_none_or(|grade| finding.submission == Some(grade))
