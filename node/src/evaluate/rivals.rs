@@ -174,7 +174,11 @@ mod tests {
         assert_eq!(shown(every(60, 400, 0)), [1, 1, 1]);
         assert_eq!(shown(every(300, 100, 0)), [1, 0, 1], "too few an hour for Sentinel");
         assert_eq!(shown(every(3_600, 3, 0)), [0, 0, 0]);
-        assert_eq!(shown(every(60, 400, 900)), [0, 0, 0], "noise of fifteen periods");
+        assert_eq!(shown(every(60, 400, 900)), [1, 0, 0], "RITA counts long and even business");
+        let flow = |at: u32| Seen::test(1_700_000_000 + at.pow(2), 500 + at * 31 % 91, 300);
+        let mut burst: Vec<Seen> = (0..30).map(flow).collect();
+        burst.extend(every(80_000, 2, 0));
+        assert_eq!(shown(burst), [0, 0, 0], "a visit in the morning, one more contact at night");
         assert_eq!(shown(Vec::new()), [0, 0, 0]);
     }
 }

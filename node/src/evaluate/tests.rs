@@ -8,18 +8,18 @@ use super::*;
 #[test]
 fn a_sample_day_as_a_capture_is_found_wherever_it_is_laid() {
     let folder = tempfile::tempdir().unwrap();
-    let sample = Sample::make(&folder.path().join("s"), 7, 30, 1, "beacons").unwrap();
+    let sample = Sample::make(&folder.path().join("s"), 7, 12, 1, "beacons").unwrap();
     let other = folder.path().join("s/other.tsv");
     let key = std::fs::read_to_string(sample.key()).unwrap();
     let unread = "x.flows\tnetflow\t10.0.0.0/8\t*\t-\t-\t-\t-\thigh\tbenign\tnot-read\t\n";
     std::fs::write(&other, format!("{}{unread}", key.lines().next().unwrap().to_owned() + "\n"))
         .unwrap();
-    let evaluation = measure::all(&[sample.key(), other], 9, 40, 3).unwrap();
+    let evaluation = measure::all(&[sample.key(), other], 9, 12, 3).unwrap();
     let row = &evaluation.recordings[0];
     assert!(row.malicious && row.ranks["as_is"] <= 3, "{:?}", row.ranks);
     assert!(row.ranks.contains_key("laid"), "{:?}", row.ranks);
     assert_eq!(evaluation.not_read["netflow"], ["not-read"]);
-    assert_eq!(evaluation.budget.as_ref().unwrap().host_days, 40);
+    assert_eq!(evaluation.budget.as_ref().unwrap().host_days, 12);
     for row in &evaluation.robustness[..3] {
         assert_eq!(row.reports_differ, 0, "{}", row.view);
     }
