@@ -17,16 +17,18 @@ pub(super) fn wilson(hits: u64, n: u64) -> (f64, f64) {
 
 /// Upper one-sided 95 % bound of a Poisson count: the mean with which so few come in one of twenty.
 pub(super) fn poisson_upper(count: u64) -> f64 {
+    let log_factorial: f64 = (1..=count).map(|k| (k as f64).ln()).sum();
     let at_most = |mean: f64| {
-        let mut term = (-mean).exp();
+        // From the count downwards: the other way begins with what is too small for a number.
+        let mut term = (count as f64 * mean.ln() - mean - log_factorial).exp();
         let mut sum = term;
-        for k in 1..=count {
-            term *= mean / k as f64;
+        for k in (1..=count).rev() {
+            term *= k as f64 / mean;
             sum += term;
         }
         sum
     };
-    let (mut low, mut high) = (count as f64, 2.0 * count as f64 + 10.0);
+    let (mut low, mut high) = (count as f64 + 1e-9, 2.0 * count as f64 + 10.0);
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
         if at_most(middle) > 0.05 { low = middle } else { high = middle }
@@ -52,5 +54,7 @@ mod tests {
         near(poisson_upper(0), 2.9957);
         near(poisson_upper(1), 4.7439);
         near(poisson_upper(10), 16.9622);
+        // Far above, that of the normal distribution: 2,407 + 1.645 * 49.06 + 1.6.
+        assert!((poisson_upper(2_407) - 2_489.5).abs() < 2.0, "{}", poisson_upper(2_407));
     }
 }
