@@ -56,6 +56,21 @@ pub const HTTP_PENDING_MAX: usize = 16;
 /// Questions of a DNS flow that wait for their answers.
 pub const DNS_PENDING_MAX: usize = 64;
 
+// --- NetFlow and IPFIX ---
+
+/// Routers, and parts of routers that count for themselves, of one input: large networks have hundreds.
+pub const EXPORTERS_MAX: usize = 4_096;
+/// Templates of all exporters of one input: a router has about ten, with those of options.
+pub const EXPORT_TEMPLATES_MAX: usize = 1 << 14;
+/// Fields of a template: the longest of common routers have some sixty.
+pub const EXPORT_FIELDS_MAX: usize = 512;
+/// Bytes of sets whose template is to come: routers say them again within minutes; 16 MiB hold some
+/// 300,000 records.
+pub const EXPORT_WAITING_BYTES_MAX: usize = 16 << 20;
+/// Records that wait for their other way: some 90 MB. Beyond it they are put together as far as they
+/// are there.
+pub const EXPORT_RECORDS_MAX: usize = 1 << 19;
+
 const _: () = assert!(UNDECIDED_BYTES_MAX < LINE_BYTES_MAX);
 const _: () = assert!(HEADER_BYTES_MAX < LINE_BYTES_MAX);
 

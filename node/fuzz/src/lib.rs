@@ -7,6 +7,7 @@
 //! | `zeek_cut` | any bytes, in blocks and in pieces |
 //! | `eve` | Suricata events whose values are replaced |
 //! | `pcap` | frames of packets, and any bytes as a capture |
+//! | `netflow` | sets of templates and records, and any bytes as datagrams |
 //! | `evaluate` | requests to an evaluator and its answers |
 //! | `invite` | lines that invite an org |
 //! | `block` | any bytes as a block, and as the payload of one that is signed |

@@ -14,7 +14,7 @@ use super::unpack::{self, Packing};
 
 /// Said of a file in no format of ours.
 const UNKNOWN: &str = "no format that we know: Zeek's logs (as text they begin with #fields), Suricata's EVE JSON, \
-     pcap and pcapng";
+     pcap and pcapng, NetFlow 5 and 9, IPFIX";
 
 /// What is left to read.
 pub(super) struct Queue<'a> {
@@ -117,7 +117,10 @@ impl Outcomes {
         let note = match (self.notes.remove(&index), self.unopened.get(&index)) {
             (_, Some(reason)) => Some(format!("cannot be read: {reason}")),
             (None, None) if tally.is_unknown() => Some(UNKNOWN.to_owned()),
-            (note, None) => note,
+            (note, None) => {
+                let notes: Vec<String> = tally.notes.iter().cloned().chain(note).collect();
+                (!notes.is_empty()).then(|| notes.join("; "))
+            }
         };
         (tally, note)
     }

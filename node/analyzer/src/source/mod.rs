@@ -21,6 +21,7 @@ mod files;
 mod http;
 mod json;
 mod kind;
+mod netflow;
 mod notice;
 mod pcap;
 mod row;
@@ -51,9 +52,8 @@ use tsv::{Header, Splits};
 use crate::limits::{LINE_BYTES_MAX, UNDECIDED_BYTES_MAX};
 use crate::record::{Sink, Skip};
 
-/// Bytes that decide whether a file is text: a byte order mark and the longest magic number.
-const PROBE_BYTES: usize = 7;
-const _: () = assert!(table::START_BYTES <= PROBE_BYTES);
+/// Bytes that decide whether a file is text: a byte order mark and what a format of bytes looks at.
+const PROBE_BYTES: usize = 3 + table::START_BYTES;
 
 /// How the bytes that follow are read.
 #[derive(Clone, Debug)]

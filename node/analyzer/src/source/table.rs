@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{FileTally, eve, pcap};
+use super::{FileTally, eve, netflow, pcap};
 use crate::record::{Sink, Skip};
 
 /// A format of which each record is a JSON object, in lines or in an array over the whole file.
@@ -47,7 +47,7 @@ pub(super) struct Bytes {
 }
 
 /// Bytes that a format of bytes may look at to recognise a file.
-pub(super) const START_BYTES: usize = 4;
+pub(super) const START_BYTES: usize = netflow::START_BYTES;
 
 /// Reads a file of bytes from its first byte on.
 pub(super) trait Decoder: fmt::Debug {
@@ -62,6 +62,7 @@ pub(super) trait Decoder: fmt::Debug {
 pub(super) static BYTES: &[Bytes] = &[
     Bytes { name: "pcap", limits: pcap::LIMITS, is: pcap::is_pcap, open: pcap::open_pcap },
     Bytes { name: "pcapng", limits: pcap::LIMITS, is: pcap::is_pcapng, open: pcap::open_pcapng },
+    Bytes { name: netflow::NAME, limits: netflow::LIMITS, is: netflow::is, open: netflow::open },
 ];
 
 /// What formats, by their names in the report, cannot give: a sentence each, sorted.

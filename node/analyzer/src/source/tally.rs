@@ -29,6 +29,8 @@ pub struct FileTally {
     pub flows: u64,
     /// Records that gave nothing, by reason.
     pub skipped: BTreeMap<Skip, u64>,
+    /// What else is to be said of the file: what was lost before it was written, what was left out.
+    pub notes: BTreeSet<String>,
 }
 
 impl FileTally {
@@ -61,6 +63,7 @@ impl FileTally {
     /// Adds another part of the same file. Parts may be added in any order.
     pub fn merge(&mut self, other: &Self) {
         self.formats.extend(&other.formats);
+        self.notes.extend(other.notes.iter().cloned());
         self.records += other.records;
         self.flows += other.flows;
         for (reason, count) in &other.skipped {

@@ -1,5 +1,6 @@
 //! Captured packets, libpcap's files and pcapng: flows as a sensor would log them, with DNS, the hellos
-//! of TLS and QUIC, and the heads of HTTP. Payload is looked at where it lies and never kept.
+//! of TLS and QUIC, and the heads of HTTP. Payload is looked at where it lies and never kept. A capture
+//! that begins with what a router exports is read as its exports.
 //!
 //! ```text
 //! bytes -> container -> frame -> packet -> flow (by ends) -> stream: dns, tls, http, quic -> Sink
@@ -22,10 +23,12 @@ use hashbrown::HashMap;
 
 use self::container::{Broken, Container};
 use self::flow::Flow;
-use self::packet::{ICMP, ICMP_V6, NoPacket, Packet};
+use self::packet::{ICMP, ICMP_V6, NoPacket, Packet, UDP};
 use self::stream::Stream;
-use super::FileTally;
+use super::netflow::Exports;
 use super::table::Decoder;
+use super::tally::Format;
+use super::{FileTally, netflow};
 use crate::community::counterpart;
 use crate::limits::{CAPTURE_FLOWS_MAX, CAPTURE_FRAGMENTS_MAX, CAPTURE_STREAM_BYTES_MAX};
 use crate::packed::Addr;
@@ -57,19 +60,25 @@ pub(super) fn is_pcapng(start: &[u8]) -> bool {
 }
 
 pub(super) fn open_pcap() -> Box<dyn Decoder> {
-    Box::new(Capture { container: Container::pcap(), flows: Flows::default(), broken: false })
+    Box::new(Capture::new(Container::pcap()))
 }
 
 pub(super) fn open_pcapng() -> Box<dyn Decoder> {
-    Box::new(Capture { container: Container::pcapng(), flows: Flows::default(), broken: false })
+    Box::new(Capture::new(Container::pcapng()))
 }
 
 /// A capture that is being read.
 #[derive(Debug)]
 struct Capture {
     container: Container,
-    flows: Flows,
+    packets: Packets,
     broken: bool,
+}
+
+impl Capture {
+    fn new(container: Container) -> Self {
+        Self { container, packets: Packets::default(), broken: false }
+    }
 }
 
 impl Decoder for Capture {
@@ -77,19 +86,19 @@ impl Decoder for Capture {
         if self.broken {
             return;
         }
-        let flows = &mut self.flows;
+        let packets = &mut self.packets;
         let result = self.container.feed(bytes, |frame| {
-            tally.records += 1;
             let read = packet::read(frame.link, frame.bytes).map_err(|reason| match reason {
                 NoPacket::NotIp => Skip::NotIp,
                 NoPacket::Bad => Skip::BadPacket,
             });
-            let used = read.and_then(|packet| {
-                let time_us = frame.time_us.ok_or(Skip::BadTime)?;
-                flows.packet(time_us, &packet, sink)
-            });
-            if let Err(reason) = used {
-                tally.skip(reason, 1);
+            let time_us = frame.time_us.ok_or(Skip::BadTime);
+            match read.and_then(|packet| Ok((time_us?, packet))) {
+                Ok((time_us, packet)) => packets.packet(time_us, &packet, tally, sink),
+                Err(reason) => {
+                    tally.records += 1;
+                    tally.skip(reason, 1);
+                }
             }
         });
         if let Err(Broken) = result {
@@ -104,7 +113,42 @@ impl Decoder for Capture {
             tally.records += 1;
             tally.skip(Skip::CutOff, 1);
         }
-        self.flows.finish(sink);
+        self.packets.flows.finish(sink);
+        if let Some(mut exports) = self.packets.exports.take() {
+            exports.finish(tally, sink);
+        }
+    }
+}
+
+/// What packets are read as: flows, or, in captures that begin so, what routers say of flows.
+#[derive(Debug, Default)]
+struct Packets {
+    begun: bool,
+    exports: Option<Exports>,
+    flows: Flows,
+}
+
+impl Packets {
+    fn packet(
+        &mut self,
+        time_us: i64,
+        packet: &Packet<'_>,
+        tally: &mut FileTally,
+        sink: &mut dyn Sink,
+    ) {
+        let is_export = packet.transport == UDP && netflow::is(packet.payload);
+        if is_export && !self.begun {
+            self.exports = Some(Exports::default());
+            tally.formats.insert(Format::Listed(netflow::NAME));
+        }
+        self.begun = true;
+        if let Some(exports) = self.exports.as_mut().filter(|_| is_export) {
+            return exports.datagram(packet.source, packet.payload, tally, sink);
+        }
+        tally.records += 1;
+        if let Err(reason) = self.flows.packet(time_us, packet, sink) {
+            tally.skip(reason, 1);
+        }
     }
 }
 

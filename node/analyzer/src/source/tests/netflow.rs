@@ -1,0 +1,335 @@
+//! Routers' records: versions, templates in any order, both ways put together, what was lost.
+
+use super::collect::{blocks, pieces, read};
+use super::frames::{counted, ethernet, ipv4, pcap, udp};
+use crate::record::Skip;
+use crate::source::FileTally;
+
+const CLIENT: [u8; 4] = [192, 0, 2, 1];
+const SERVER: [u8; 4] = [198, 51, 100, 2];
+const SECONDS: u32 = 1_700_000_000;
+const UPTIME_MS: u32 = 10_000;
+
+/// What a router saw of one way: who, ports, protocol, packets, bytes, flags, first and last uptime.
+#[derive(Clone, Copy)]
+struct Way {
+    ends: [[u8; 4]; 2],
+    ports: [u16; 2],
+    transport: u8,
+    counts: [u32; 2],
+    flags: u8,
+    times_ms: [u32; 2],
+}
+
+const UP: Way = Way {
+    ends: [CLIENT, SERVER],
+    ports: [50_000, 443],
+    transport: 6,
+    counts: [10, 1_020],
+    flags: 0x1b,
+    times_ms: [1_000, 4_000],
+};
+const DOWN: Way = Way {
+    ends: [SERVER, CLIENT],
+    ports: [443, 50_000],
+    transport: 6,
+    counts: [8, 5_416],
+    flags: 0x1b,
+    times_ms: [1_010, 4_010],
+};
+
+fn bytes<const N: usize>(words: [u32; N]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_be_bytes()).collect()
+}
+
+fn version_5(sequence: u32, ways: &[Way]) -> Vec<u8> {
+    let mut datagram = [&[0, 5][..], &(ways.len() as u16).to_be_bytes()].concat();
+    datagram.extend(bytes([UPTIME_MS, SECONDS, 0, sequence, 0]));
+    for way in ways {
+        datagram.extend(way.ends.concat());
+        datagram.extend([0; 8]);
+        datagram.extend(bytes([way.counts[0], way.counts[1], way.times_ms[0], way.times_ms[1]]));
+        datagram.extend(way.ports.iter().flat_map(|port| port.to_be_bytes()));
+        datagram.extend([0, way.flags, way.transport, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    }
+    datagram
+}
+
+fn set(id: u16, body: &[u8]) -> Vec<u8> {
+    [&id.to_be_bytes()[..], &(body.len() as u16 + 4).to_be_bytes(), body].concat()
+}
+
+/// A template: its id, how many fields, then element and length of each.
+fn template(id: u16, fields: &[[u16; 2]]) -> Vec<u8> {
+    let words = [id, fields.len() as u16].into_iter().chain(fields.iter().flatten().copied());
+    words.flat_map(u16::to_be_bytes).collect()
+}
+
+const FIELDS: [[u16; 2]; 10] =
+    [[8, 4], [12, 4], [7, 2], [11, 2], [4, 1], [2, 4], [1, 8], [6, 1], [22, 4], [21, 4]];
+
+fn values(way: &Way) -> Vec<u8> {
+    let mut values = way.ends.concat();
+    values.extend(way.ports.iter().flat_map(|port| port.to_be_bytes()));
+    values.push(way.transport);
+    values.extend(bytes([way.counts[0], 0, way.counts[1]]));
+    values.push(way.flags);
+    values.extend(bytes(way.times_ms));
+    values
+}
+
+fn version_9(sequence: u32, sets: &[Vec<u8>]) -> Vec<u8> {
+    let mut datagram = vec![0, 9, 0, sets.len() as u8];
+    datagram.extend(bytes([UPTIME_MS, SECONDS, sequence, 7]));
+    datagram.extend(sets.concat());
+    datagram
+}
+
+fn ipfix(sequence: u32, sets: &[Vec<u8>]) -> Vec<u8> {
+    let body = [bytes([SECONDS, sequence, 7]), sets.concat()].concat();
+    [&[0, 10][..], &(body.len() as u16 + 4).to_be_bytes(), &body].concat()
+}
+
+fn flows(file: &[u8]) -> (Vec<String>, FileTally) {
+    let (records, tally) = read("x", file);
+    assert_eq!(tally.format(), "netflow");
+    (records.sorted().0, tally)
+}
+
+fn clean(file: &[u8]) -> Vec<String> {
+    let (records, tally) = flows(file);
+    assert_eq!((tally.skipped.len(), tally.notes.len()), (0, 0), "{tally:?}");
+    records
+}
+
+fn has(record: &str, wanted: &[&str]) {
+    for part in wanted {
+        assert!(record.contains(part), "{part} is not in {record}");
+    }
+}
+
+/// 52 bytes of headers a packet; times are those of the router's clock.
+const WHOLE: [&str; 6] = [
+    "start_us: 1699999991000000",
+    "orig: 192.0.2.1, orig_port: 50000, resp: 198.51.100.2, resp_port: 443",
+    "duration_us: Some(3010000)",
+    "orig_bytes: Some(500), resp_bytes: Some(5000), state: Some(Sf)",
+    "orig_packets: Some(10), orig_ip_bytes: Some(1020), resp_packets: Some(8)",
+    "sizes: Exported",
+];
+
+#[test]
+fn both_ways_are_one_flow_in_all_versions_and_orders() {
+    let learn = set(0, &template(256, &FIELDS));
+    let data = |ways: &[Way]| set(256, &ways.iter().flat_map(values).collect::<Vec<_>>());
+    let six = set(2, &template(256, &FIELDS[..8]));
+    let files = [
+        version_5(1, &[UP, DOWN]),
+        version_5(1, &[DOWN, UP]),
+        [version_5(1, &[DOWN]), version_5(2, &[UP])].concat(),
+        version_9(1, &[learn.clone(), data(&[UP, DOWN])]),
+        // The template comes last.
+        [version_9(1, &[data(&[DOWN])]), version_9(2, &[data(&[UP])]), version_9(3, &[learn])]
+            .concat(),
+    ];
+    for (number, file) in files.iter().enumerate() {
+        let records = clean(file);
+        assert_eq!(records.len(), 1, "{number}");
+        has(&records[0], &WHOLE);
+    }
+    // IPFIX without times: that of sending.
+    let short = |way: &Way| values(way)[..26].to_vec();
+    let file = ipfix(0, &[six, set(256, &[short(&UP), short(&DOWN)].concat())]);
+    has(&clean(&file)[0], &["start_us: 1700000000000000", WHOLE[1], WHOLE[3]]);
+}
+
+#[test]
+fn records_of_both_ways_and_of_variable_length() {
+    let mut fields = template(300, &[[8, 4], [12, 4], [7, 2], [11, 2], [4, 1], [82, 0xffff]]);
+    // In place of flags: bytes there and back (RFC 5103), each of its own length.
+    fields[2..4].copy_from_slice(&10_u16.to_be_bytes());
+    fields.extend([0, 1, 0, 3, 0x80, 1, 0, 2, 0, 0, 0x72, 0x79, 0, 152, 0, 8, 0, 153, 0, 8]);
+    let mut record = UP.ends.concat();
+    record.extend([0xc3, 0x50, 1, 0xbb, 17]);
+    record.extend(counted(1, b"name"));
+    record.extend([1, 0, 0, 2, 0]);
+    record.extend(1_699_999_990_000_u64.to_be_bytes());
+    record.extend(1_699_999_990_500_u64.to_be_bytes());
+    let records = clean(&ipfix(0, &[set(2, &fields), set(300, &record)]));
+    has(
+        &records[0],
+        &[
+            "start_us: 1699999990000000",
+            "duration_us: Some(500000)",
+            "transport: 17",
+            "orig_ip_bytes: Some(65536)",
+            "resp_ip_bytes: Some(512)",
+        ],
+    );
+}
+
+#[test]
+fn parts_of_a_connection_are_joined_where_flags_allow() {
+    let part = |way: Way, flags: u8, times_ms: [u32; 2]| Way { flags, times_ms, ..way };
+    let parts = [
+        part(UP, 0x1a, [0, 3_000]),
+        part(DOWN, 0x1a, [0, 3_000]),
+        part(UP, 0x18, [3_500, 6_000]),
+        part(DOWN, 0x18, [3_500, 6_000]),
+        part(DOWN, 0x19, [6_500, 7_000]),
+        part(UP, 0x19, [6_490, 7_000]),
+        part(UP, 0x02, [9_000, 9_000]), // the ports again
+    ];
+    let records = clean(&version_5(1, &parts));
+    assert_eq!(records.len(), 2);
+    has(&records[0], &["duration_us: Some(7000000)", "orig_packets: Some(30)", "state: Some(Sf)"]);
+    has(&records[1], &["orig_packets: Some(10)", "resp_packets: Some(0)", "state: Some(S0)"]);
+}
+
+#[test]
+fn other_transports_are_joined_until_they_are_silent() {
+    let part = |times_ms: [u32; 2]| Way { transport: 17, counts: [2, 156], times_ms, ..UP };
+    let records =
+        clean(&version_5(1, &[part([0, 2_000]), part([61_999, 62_000]), part([122_001; 2])]));
+    assert_eq!(records.len(), 2);
+    has(
+        &records[0],
+        &["duration_us: Some(62000000)", "orig_bytes: Some(200), resp_bytes: Some(0)"],
+    );
+    has(&records[1], &["duration_us: Some(0)", "orig_packets: Some(2)", "state: None"]);
+}
+
+#[test]
+fn one_way_alone_keeps_its_direction() {
+    has(&clean(&version_5(1, &[UP]))[0], &["orig: 192.0.2.1", "resp_packets: Some(0)"]);
+    let answer = clean(&version_5(1, &[DOWN]));
+    has(&answer[0], &["orig: 192.0.2.1", "orig_packets: Some(0)", "resp_packets: Some(8)"]);
+    let echo = Way { ports: [0, 8 << 8], transport: 1, counts: [1, 84], ..UP };
+    let reply = Way { ports: [0, 0], transport: 1, counts: [1, 84], ..DOWN };
+    let records = clean(&version_5(1, &[echo, reply]));
+    assert_eq!(records.len(), 1);
+    has(&records[0], &["orig_port: 8", "resp_port: 0", "orig_bytes: Some(56)", "state: None"]);
+}
+
+#[test]
+fn what_is_lost_or_sampled_is_said() {
+    let notes = |file: &[u8]| flows(file).1.notes.into_iter().collect::<Vec<_>>().join("; ");
+    let gap = [version_5(1, &[UP, DOWN]), version_5(8, &[UP])].concat();
+    assert!(
+        notes(&gap).contains("lost on the way, by their exporters' count: 5"),
+        "{}",
+        notes(&gap)
+    );
+    let anew = [version_5(100, &[UP, DOWN]), version_5(0, &[UP])].concat();
+    assert_eq!(notes(&anew), "", "the router started anew");
+    let mut sampled = version_5(1, &[UP]);
+    sampled[22..24].copy_from_slice(&0x4064_u16.to_be_bytes());
+    assert!(notes(&sampled).contains("one packet in 100"));
+    // An option whose scope is the system: sampled one in 512.
+    let option = [&512_u16.to_be_bytes()[..], &[0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4]].concat();
+    let sets = [set(1, &option), set(512, &bytes([0, 512])), set(0, &template(256, &FIELDS))];
+    let file = version_9(1, &[&sets[..], &[set(256, &values(&UP))]].concat());
+    let (records, tally) = flows(&file);
+    assert_eq!((records.len(), tally.records), (1, 1));
+    assert!(notes(&file).contains("one packet in 512"));
+    let (_, tally) = flows(&version_9(1, &[set(999, &[0; 8])]));
+    assert_eq!(tally.skipped, [(Skip::NoHeader, 1)].into());
+}
+
+#[test]
+fn what_is_wrong_is_counted_and_loses_nothing_else() {
+    let good = version_5(1, &[UP]);
+    let (records, tally) = flows(&[good.clone(), good[..50].to_vec()].concat());
+    assert_eq!((records.len(), tally.skipped), (1, [(Skip::CutOff, 1)].into()));
+    let (records, tally) = flows(&[good.clone(), vec![0, 77, 0, 1, 9]].concat());
+    assert_eq!((records.len(), tally.skipped), (1, [(Skip::BadBlock, 1)].into()));
+    // A set that reaches beyond its message; sets before it count.
+    let mut file = ipfix(0, &[set(2, &template(256, &FIELDS[..8])), set(256, &values(&UP)[..26])]);
+    file.extend([1, 0, 0, 99]);
+    let length = (file.len() as u16).to_be_bytes();
+    file[2..4].copy_from_slice(&length);
+    let (records, tally) = flows(&file);
+    assert_eq!((records.len(), tally.skipped), (1, [(Skip::BadPacket, 1)].into()));
+    // A template without addresses.
+    let bare = version_9(1, &[set(0, &template(256, &[[2, 4]])), set(256, &bytes([1]))]);
+    assert_eq!(flows(&bare).1.skipped, [(Skip::MissingField, 1)].into());
+}
+
+#[test]
+fn captures_of_exports_are_exports_and_two_routers_count_once() {
+    let sent = |router: u8, body: &[u8]| {
+        let packet = ipv4(17, [[203, 0, 113, router], SERVER], 0, &udp([40_000, 2_055], body));
+        (1_700_000_000_000_000, ethernet(0x0800, &packet))
+    };
+    let less = Way { counts: [9, 1_000], ..UP };
+    let frames = [
+        sent(1, &version_5(1, &[UP, DOWN])),
+        sent(2, &version_5(77, &[less, DOWN])),
+        (
+            1_700_000_000_000_000,
+            ethernet(0x0800, &ipv4(17, [CLIENT, SERVER], 0, &udp([5, 6], b"x"))),
+        ),
+    ];
+    let (records, tally) = read("x", pcap(1, &frames));
+    assert_eq!(tally.format(), "netflow+pcap");
+    assert_eq!((tally.records, tally.skipped), (5, [(Skip::Duplicate, 2)].into()));
+    let records = records.sorted().0;
+    assert_eq!(records.len(), 2);
+    has(&records[0], &WHOLE);
+    // In a capture that begins with anything else they are packets like others.
+    let mut turned = frames;
+    turned.reverse();
+    assert_eq!(read("x", pcap(1, &turned)).1.format(), "pcap");
+}
+
+#[test]
+fn what_another_router_saw_next_is_no_duplicate() {
+    let way = |times_ms: [u32; 2]| Way { flags: 0x18, times_ms, ..UP };
+    let of_engine = |engine: u8, way: Way| {
+        let mut datagram = version_5(1, &[way]);
+        datagram[21] = engine;
+        datagram
+    };
+    let follow = [of_engine(1, way([0, 5_000])), of_engine(2, way([5_000, 9_000]))].concat();
+    has(&clean(&follow)[0], &["duration_us: Some(9000000)", "orig_packets: Some(20)"]);
+    let same = [of_engine(1, way([0, 5_000])), of_engine(2, way([900, 5_500]))].concat();
+    assert_eq!(flows(&same).1.skipped, [(Skip::Duplicate, 1)].into());
+    // Where it came in and where it went out.
+    let twice = version_5(1, &[UP, UP]);
+    assert_eq!(flows(&twice).1.skipped, [(Skip::Duplicate, 1)].into());
+}
+
+#[test]
+fn padding_of_all_kinds_is_passed_over() {
+    // Behind a template, behind a record, behind the last set, and not zeros everywhere.
+    let learn = [template(256, &FIELDS), vec![0x61, 0x6e]].concat();
+    let data = [values(&UP), values(&DOWN), vec![0; 3]].concat();
+    let mut file = version_9(1, &[set(0, &learn), set(256, &data)]);
+    file.extend([0; 40]);
+    has(&clean(&file)[0], &WHOLE);
+    file.extend(version_9(2, &[]));
+    has(&clean(&file)[0], &WHOLE);
+}
+
+#[test]
+fn all_cuts_give_the_same() {
+    let learn = set(0, &template(256, &FIELDS));
+    let data = set(256, &[values(&UP), values(&DOWN)].concat());
+    let datagram = |sequence| version_9(sequence, &[learn.clone(), data.clone()]);
+    let files = [
+        [version_5(1, &[UP]), version_5(2, &[DOWN])].concat(),
+        [datagram(1), datagram(2), version_5(9, &[UP])].concat(),
+        [ipfix(0, &[set(2, &template(256, &FIELDS))]), ipfix(0, &[data.clone()])].concat(),
+    ];
+    for file in files {
+        let whole = read("x", &file);
+        for size in [1, 2, 3, 7, 24, 100] {
+            assert_eq!(blocks("x", &file, size), whole, "blocks of {size}");
+        }
+        assert_eq!(pieces("x", &file, 10), whole);
+        for length in 12..file.len() {
+            let cut = read("x", &file[..length]).1;
+            assert!(cut.skipped.keys().all(|reason| *reason == Skip::CutOff), "{length}: {cut:?}");
+        }
+    }
+}
