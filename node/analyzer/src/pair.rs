@@ -76,6 +76,9 @@ pub struct Hints {
     pub rare_signature: bool,
     /// HTTP answers whose MIME type contradicts the path's extension.
     pub mime_mismatch: u64,
+    /// All flows are pieces of one TCP connection, which the sensor wrote down anew after each silence: the same ports,
+    /// and no opening seen but perhaps the first.
+    pub one_connection: bool,
 }
 
 impl Hints {

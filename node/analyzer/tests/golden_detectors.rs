@@ -482,6 +482,18 @@ mod detectors {
     }
 
     #[test]
+    fn pieces_of_one_connection_are_one_long_connection_and_no_beacon() {
+        let contacts = ticks(START, START + DAY, 300, 1, 222);
+        let mut group = by_address(&contacts);
+        assert_eq!(behaviours(&find(&group)), [Behaviour::C2BeaconIp]);
+        group.hints.one_connection = true;
+        let hits = find(&group);
+        assert_eq!((behaviours(&hits), hits[0].base_milli), (vec![Behaviour::LongConnection], 800));
+        group.totals.last_us = group.totals.first_us + 3_599 * 1_000_000;
+        assert_eq!(find(&group), []);
+    }
+
+    #[test]
     fn a_long_connection_is_long_by_itself() {
         let contacts = [Contact { second: START, bytes: 9_000 }];
         let hour_us = 3_600 * 1_000_000;

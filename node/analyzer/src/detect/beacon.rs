@@ -59,6 +59,9 @@ fn gravest<'a>(
     around: &Surroundings,
     scratch: &mut Scratch,
 ) -> Option<(Beacon, &'a [Contact])> {
+    if group.hints.one_connection {
+        return None; // a session's keep-alives: how long it is held open is another detector's question
+    }
     let mut gravest = None;
     let mut gravest_band = Severity::Info;
     for (window, contacts) in

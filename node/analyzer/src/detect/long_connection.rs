@@ -22,19 +22,31 @@ pub fn score(group: &Group<'_>, _: &Surroundings, _: &mut Scratch) -> Option<Sco
 /// Seconds of connection, when the longest flow reaches the first step.
 fn connected_s(group: &Group<'_>) -> Option<u64> {
     let totals = &group.totals;
-    let longest_s = totals.longest_us / 1_000_000;
+    let longest_s = longest_s(group);
     if longest_s < LONG_STEPS.base {
         return None;
     }
-    let elapsed_us = u64::try_from(totals.last_us.saturating_sub(totals.first_us)).unwrap_or(0);
+    let elapsed_us = elapsed_us(group);
     Some((totals.duration_us.min(elapsed_us) / 1_000_000).max(longest_s))
+}
+
+/// Seconds of the longest connection. Its pieces lie end to end, silences between them.
+fn longest_s(group: &Group<'_>) -> u64 {
+    let longest_us =
+        if group.hints.one_connection { elapsed_us(group) } else { group.totals.longest_us };
+    longest_us / 1_000_000
+}
+
+fn elapsed_us(group: &Group<'_>) -> u64 {
+    let totals = &group.totals;
+    u64::try_from(totals.last_us.saturating_sub(totals.first_us)).unwrap_or(0)
 }
 
 /// A hit when the longest flow reaches the first step.
 pub fn detect(group: &Group<'_>, _: &Surroundings, _: &mut Scratch) -> Option<Hit> {
     let connected_s = connected_s(group)?;
     let totals = &group.totals;
-    let longest_s = totals.longest_us / 1_000_000;
+    let longest_s = longest_s(group);
     let mut evidence = vec![
         Evidence::supporting(
             "connected",

@@ -22,6 +22,7 @@ use crate::{
     naming::NamedBy,
     packed::Addr,
     pair::{Contact, Group, Hints, Surroundings},
+    record::ConnState,
     stats,
 };
 
@@ -207,6 +208,7 @@ impl Fold {
                 hints.mime_mismatch += facts.mime_mismatch;
             }
         }
+        hints.one_connection = key.transport == 6 && one_connection(bucket, members);
         hints.rare_signature = self.peculiar.binary_search(&(key.source, key.spot)).is_ok();
         // The direction says which ends are inside.
         let resp_inside = matches!(key.direction, Direction::Internal | Direction::Inbound);
@@ -275,6 +277,16 @@ fn place(bucket: &Bucket, spot: Spot) -> Where {
     } else {
         Where::Name(bucket.names[spot.name as usize].clone())
     }
+}
+
+/// Whether flows of a group over TCP are pieces of one connection. A client that binds the same port each time opens
+/// each of its connections, and is not taken for that.
+fn one_connection(bucket: &Bucket, members: &[u32]) -> bool {
+    let flows = || members.iter().map(|&at| &bucket.flows[at as usize]);
+    let ends = |flow: &Flow| (flow.orig_port, flow.resp);
+    members.len() > 1
+        && flows().all(|flow| ends(flow) == ends(&bucket.flows[members[0] as usize]))
+        && flows().filter(|flow| flow.state != Some(ConnState::Oth)).nth(1).is_none()
 }
 
 /// The first flows, for other tools to find.
