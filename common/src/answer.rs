@@ -27,9 +27,9 @@ pub enum State {
     Private,
 }
 
-/// What all members agree on about one destination.
+/// What all members agree on about one destination; `L` is [`Level`], or one as JSON already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shared {
+pub struct Shared<L = Level> {
     /// The day for which it was computed.
     pub day: Day,
     /// Which rules computed it.
@@ -39,9 +39,9 @@ pub struct Shared {
     /// Active members on that day's roster: what counts are a share of.
     pub members: u32,
     /// About the host or address itself; null when nobody has seen it.
-    pub host: Option<Level>,
+    pub host: Option<L>,
     /// About its site, or its /64.
-    pub site: Option<Level>,
+    pub site: Option<L>,
 }
 
 /// What is known about a host, or about a site.

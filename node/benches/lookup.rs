@@ -1,4 +1,4 @@
-//! Look-ups of known names over the local port, beside an empty tonic call under the same load in the same run, and
+//! Look-ups of known names over the local port, in a session, beside an empty tonic call under the same load in the same run, and
 //! Redis MGET of values of the same size where redis-server is installed.
 //!
 //! `cargo bench -p flowlore-node --bench lookup [-- NAMES]`. Both ends share this machine. Goals: single look-ups at
@@ -18,6 +18,7 @@ use flowlore_common::env::{Clock as _, SystemClock, SystemRng};
 use flowlore_common::label::Category;
 use flowlore_node::publish::{Observed, draft};
 use flowlore_node::publisher::publish_due;
+use flowlore_node::rpc::client::Local;
 use flowlore_proto::v1;
 use flowlore_proto::v1::reputation_service_client::ReputationServiceClient;
 use flowlore_proto::v1::reputation_service_server::{ReputationService, ReputationServiceServer};
@@ -33,8 +34,7 @@ use tonic::{Request, Response, Status};
 const NAMES: usize = 2_000;
 /// Callers at once.
 const STREAMS: usize = 64;
-/// Single calls: the node remembers the nonces of 120,000 in two minutes, and refuses more.
-const SINGLES: usize = 20_000;
+const SINGLES: usize = 60_000;
 const BATCH: usize = 1_000;
 const BATCHES: usize = 128;
 const BATCH_STREAMS: usize = 8;
@@ -49,21 +49,22 @@ async fn main() {
     println!("{names} names and their sites evaluated, sealed, stored: {:?}", begun.elapsed());
     let name = |number: usize| format!("n{}.example", number * 7_919 % names);
 
-    let local = node.local().await.reputation;
+    let local = node.local().await;
     let empty = ReputationServiceClient::connect(format!("http://{}", serve_empty().await));
     let empty = empty.await.unwrap();
     let answer = node.lookup(&["n1.example"]).await.remove(0);
     assert_eq!(answer.state(), v1::AnswerState::Answered);
     println!("an answer has {} B of shared JSON", answer.shared_json.len());
+    cold(&local, names).await;
 
     for (streams, calls, size) in [(STREAMS, SINGLES, 1), (BATCH_STREAMS, BATCHES, BATCH)] {
         println!("\n{size} a call, {streams} callers");
         let asked = |call: usize| (0..size).map(|at| name(call * size + at)).collect::<Vec<_>>();
-        let ask = |mut client: ReputationServiceClient<_>, call| {
+        let ask = |mut client: Local, call| {
             let destinations = asked(call);
             async move {
-                let answers = client.lookup(v1::LookupRequest { destinations }).await.unwrap();
-                assert_eq!(answers.into_inner().collect::<Vec<_>>().await.len(), size);
+                let answers = client.answers(destinations).await.unwrap();
+                assert_eq!(answers.collect::<Vec<_>>().await.len(), size);
             }
         };
         let ask_empty = |mut client: ReputationServiceClient<_>, call| {
@@ -80,7 +81,7 @@ async fn main() {
             ours.add(load(streams, calls / 4, |call| ask(local.clone(), call)).await);
         }
         theirs.print("empty tonic call", size);
-        ours.print("look-up", size);
+        ours.print("look-up, warm", size);
         println!(
             "  ratio: {:.0} % of the empty call's rate, {:.2} times its p99",
             100.0 * ours.rate() / theirs.rate(),
@@ -90,6 +91,24 @@ async fn main() {
     signatures(&node);
     mget(names, answer.shared_json.len()).await;
     node.stop().await;
+}
+
+/// Every name once, after a start: tokens are derived, labels read and opened.
+async fn cold(local: &Local, names: usize) {
+    let all: Vec<String> = (0..names).map(|number| format!("n{number}.example")).collect();
+    let calls: Vec<Vec<String>> = all.chunks(BATCH).map(<[String]>::to_vec).collect();
+    println!("\n{BATCH} a call, {BATCH_STREAMS} callers, no name asked for before");
+    let ask = |call: usize| {
+        let (mut local, destinations) = (local.clone(), calls[call].clone());
+        async move {
+            let answers = local.answers(destinations).await.unwrap();
+            answers
+                .map(|answer| assert_eq!(answer.unwrap().state(), v1::AnswerState::Answered))
+                .collect::<Vec<_>>()
+                .await;
+        }
+    };
+    load(BATCH_STREAMS, calls.len(), ask).await.print("look-up, cold", BATCH);
 }
 
 /// Publishes a sighting of every name.
@@ -209,7 +228,7 @@ async fn serve_empty() -> SocketAddr {
     address
 }
 
-/// What an empty call does not do: the caller signs, the node checks credential and signature.
+/// What a call outside a session does beside: the caller signs, the node checks credential and signature.
 fn signatures(node: &Running) {
     let text = std::fs::read_to_string(node.dir.join("credentials/admin.cred")).unwrap();
     let credential = CredentialFile::parse(&text).unwrap();
@@ -225,7 +244,7 @@ fn signatures(node: &Running) {
         header.parse::<CallHeader>().unwrap().check(&org, &key, method, now_s).unwrap();
     }
     let (sign, check) = (signed / 1_000, begun.elapsed() / 1_000);
-    println!("\nof a call: signing {sign:.0?}, checking {check:.0?}");
+    println!("\nof a call outside a session: signing {sign:.0?}, checking {check:.0?}");
 }
 
 /// A Redis server that ends with the bench.

@@ -53,6 +53,12 @@ pub const SCRAPES_MAX: usize = 4;
 
 /// Destinations in one look-up (contract of `Lookup`).
 pub const LOOKUP_DESTINATIONS_MAX: usize = 10_000;
+/// Destinations that are answered at a time: a millisecond of work, and a megabyte of answers.
+pub const LOOKUP_CHUNK: usize = 256;
+/// Such chunks that wait for a caller who reads slowly.
+pub const LOOKUP_CHUNKS_AHEAD_MAX: usize = 2;
+/// Questions as they were typed that need not be parsed again, some 600 B each: twenty of the largest look-ups.
+pub const QUESTIONS_KEPT_MAX: usize = 200_000;
 /// Longest time that a label is held back, hours (contract of `Put`): a month; who is not sure by then never is.
 pub const HOLD_HOURS_MAX: u16 = 720;
 /// Files in one upload (contract of `Analyze`).
@@ -95,7 +101,11 @@ pub const CREDENTIALS_MAX: usize = 36_500;
 pub const CREDENTIAL_HOURS_MAX: u32 = 10 * 365 * 24;
 /// How far a local caller's clock may be off, seconds (contract of the local port).
 pub const CALL_SKEW_S: i64 = 60;
-/// Nonces remembered for twice that long: 1,000 calls a second.
+/// How long a session saves signatures, seconds: ten minutes, so that one is opened seldom and a lost one is short.
+pub const SESSION_S: u64 = 600;
+/// Sessions of one connection: one for each credential that a gateway calls with.
+pub const SESSIONS_MAX: usize = 16;
+/// Nonces of signed calls, remembered for twice the skew: 1,000 calls a second; who calls more opens a session.
 pub const CALL_NONCES_MAX: usize = 120_000;
 
 /// Batches whose answers an evaluator keeps for 24 h: 1 GiB at the largest size is never reached, because the

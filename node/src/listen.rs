@@ -24,6 +24,7 @@ use crate::limits::{
     HANDSHAKE_TIME_MAX, HANDSHAKES_MAX, LOCAL_CONNECTIONS_MAX, PEER_CONNECTIONS_MAX,
 };
 use crate::metrics::Metrics;
+use crate::rpc::session::Sessions;
 use crate::tls::{Admits, Counted, Identity, Meter, TransportKey, transport_key};
 
 /// Who is at the other end of a peer's connection: proven by the handshake.
@@ -200,12 +201,8 @@ async fn shake_hands(
     Ok((stream, key))
 }
 
-/// A caller on this machine; who it is, its credential tells.
-#[derive(Clone, Copy, Debug)]
-pub struct LocalCaller;
-
-/// A local connection: either kind of socket.
-pub type LocalConnection = Bounded<Box<dyn LocalStream>, LocalCaller>;
+/// A local connection: either kind of socket. Who calls, its credential tells.
+pub type LocalConnection = Bounded<Box<dyn LocalStream>, Sessions>;
 
 /// What both kinds of local socket have in common.
 pub trait LocalStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -264,8 +261,8 @@ impl LocalPort {
                     () = sender.closed() => return,
                     accepted = self.next() => accepted,
                 };
-                let accepted =
-                    stream.map(|stream| Bounded { stream, info: LocalCaller, _permit: permit });
+                let info = Sessions::default();
+                let accepted = stream.map(|stream| Bounded { stream, info, _permit: permit });
                 if sender.send(accepted).await.is_err() {
                     return;
                 }

@@ -197,9 +197,21 @@ impl Node {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The same, if nobody has it now.
+    #[must_use]
+    pub fn outbox_at_once(&self) -> Option<MutexGuard<'_, Outbox>> {
+        self.outbox.try_lock().ok()
+    }
+
     /// What this org itself saw. Never leaves.
     pub fn here(&self) -> MutexGuard<'_, Here> {
         self.here.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, if nobody has it now.
+    #[must_use]
+    pub fn here_at_once(&self) -> Option<MutexGuard<'_, Here>> {
+        self.here.try_lock().ok()
     }
 
     /// Names that wait to be asked for.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flowlore_common::destination::{Host, Input, OwnPolicy, inputs};
+use flowlore_common::destination::{Host, Input, inputs};
 use flowlore_common::ids::BlockId;
 use flowlore_common::label::Purpose;
 use flowlore_common::time::Hour;
@@ -83,8 +83,9 @@ impl Node {
 
     fn take_back(&self, host: &Host, now: Hour) -> anyhow::Result<u32> {
         let policy = self.own_policy(&self.store.roster());
+        let public = inputs(host, &policy).ok().and_then(|inputs| inputs.host.or(inputs.site));
         let mut outbox = self.outbox();
-        let words = Self::own_words(&outbox, host, &policy);
+        let words = Self::own_words(&outbox, host, public.as_ref());
         let retractions: Vec<_> = words.iter().map(|said| said.retraction(now)).collect();
         let count = u32::try_from(retractions.len())?;
         for retraction in retractions {
@@ -93,19 +94,18 @@ impl Node {
         Ok(count)
     }
 
-    /// What people of this org say of a host and have not taken back.
+    /// What people of this org say of a host and have not taken back. `public`: as which it is published.
     #[must_use]
     pub fn own_words<'a>(
         outbox: &'a Outbox,
         host: &Host,
-        policy: &OwnPolicy<'_>,
+        public: Option<&Input>,
     ) -> Vec<&'a Statement> {
         if !outbox.has_people() {
             return vec![];
         }
-        let public = inputs(host, policy).ok().and_then(|inputs| inputs.host.or(inputs.site));
         let here = Input::host(host);
-        let both = [(true, Some(&here)), (false, public.as_ref())];
+        let both = [(true, Some(&here)), (false, public)];
         let words = both.into_iter().flat_map(|(stays_here, input)| {
             let of = move |purpose| said(outbox, stays_here, purpose, input?);
             PURPOSES.into_iter().filter_map(of)

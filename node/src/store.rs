@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anyhow::{Context as _, Result, bail};
-use flowlore_common::answer::Shared;
 use flowlore_common::block::{Feed, PayloadKind};
 use flowlore_common::env::{Clock, SystemRng};
 use flowlore_common::ids::{BlockId, OrgId};
@@ -15,7 +14,7 @@ use flowlore_common::label::Purpose;
 use flowlore_common::roster::{Change, Document};
 use flowlore_common::sign::SecretKey;
 use flowlore_common::time::{Day, Hour};
-use flowlore_ledger::answer::Question;
+use flowlore_ledger::answer::{Question, Told};
 use flowlore_ledger::ledger::{Engine, Head, Ledger};
 use flowlore_ledger::roster::Chain;
 use flowlore_ledger::seal::{Author, OwnLabel};
@@ -275,8 +274,14 @@ impl Store {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn answer(&self, question: &Question, day: Day) -> Result<Shared> {
-        Ok(self.read().answer(question, day)?)
+    pub fn tell(&self, question: &Question, day: Day) -> Result<Told> {
+        Ok(self.read().tell(question, day)?)
+    }
+
+    /// Reads, if nobody writes now.
+    #[must_use]
+    pub fn read_at_once(&self) -> Option<RwLockReadGuard<'_, Ledger>> {
+        self.ledger.try_read().ok()
     }
 
     /// How much there is.

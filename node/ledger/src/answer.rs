@@ -1,15 +1,18 @@
 //! The shared part of an answer: what all members say about a name, opened by whoever can name it.
 //! Integer arithmetic only, in one order: equal objects, day and rules give equal bytes.
 
+pub(crate) mod kept;
 mod level;
 mod notes;
 mod verdict;
 
+pub use kept::{Names, Told};
+
 use std::collections::BTreeMap;
 
-use flowlore_common::answer::Shared;
+use flowlore_common::answer::{Level, Shared};
 use flowlore_common::destination::Input;
-use flowlore_common::ids::{OrgId, Token};
+use flowlore_common::ids::{BlockId, OrgId, Token};
 use flowlore_common::label::Purpose;
 use flowlore_common::roster::Member;
 use flowlore_common::time::Day;
@@ -19,6 +22,7 @@ use flowlore_veil::note::{Note, NoteText};
 use flowlore_veil::oprf::Y;
 use flowlore_veil::token::Secret;
 
+use self::kept::Tokens;
 use crate::aggregate::Living;
 use crate::ledger::Ledger;
 use crate::store::StoreError;
@@ -64,37 +68,46 @@ impl Ledger {
     /// # Errors
     /// See [`StoreError`].
     pub fn answer(&self, question: &Question, day: Day) -> Result<Shared, StoreError> {
+        let level = |asked: &Asked| self.level(asked, &Tokens::of(asked), day);
+        let host = question.host.as_ref().map(level).transpose()?;
+        let site = question.site.as_ref().map(level).transpose()?;
+        Ok(self.shared(host.flatten(), site.flatten(), day))
+    }
+
+    fn shared<L>(&self, host: Option<L>, site: Option<L>, day: Day) -> Shared<L> {
         let roster = self.roster();
-        let level = |asked: &Option<Asked>| match asked {
-            Some(asked) => {
-                let words = self.words(asked, day)?;
-                Ok::<_, StoreError>(level::level(&words, roster.active(), day))
-            }
-            None => Ok(None),
-        };
-        Ok(Shared {
+        Shared {
             day,
             state_version: roster.policy().state_version,
-            objects_digest: hex(&self.objects_digest()),
+            objects_digest: BlockId(self.objects_digest()).to_string(),
             members: roster.active(),
-            host: level(&question.host)?,
-            site: level(&question.site)?,
-        })
+            host,
+            site,
+        }
+    }
+
+    /// What is said of one name; `tokens` are its own.
+    fn level(&self, asked: &Asked, tokens: &Tokens, day: Day) -> Result<Option<Level>, StoreError> {
+        let words = self.words(asked, tokens, day)?;
+        Ok(level::level(&words, self.roster().active(), day))
     }
 
     /// Live words of one name. Labels under several key epochs are united by org: what it said
     /// last, by its own feed, stands.
-    fn words(&self, asked: &Asked, day: Day) -> Result<Words<'_>, StoreError> {
+    fn words(&self, asked: &Asked, tokens: &Tokens, day: Day) -> Result<Words<'_>, StoreError> {
         let mut words = Words::new();
         for &purpose in Purpose::ALL {
             let mut by_org: BTreeMap<OrgId, Word<'_>> = BTreeMap::new();
-            for (key_epoch, y) in &asked.keys {
+            for ((key_epoch, y), token) in asked.keys.iter().zip(tokens.under(purpose)) {
                 if self.roster().key_epoch(*key_epoch).is_none() {
                     continue;
                 }
+                let living = self.living(&token, purpose, day)?;
+                if living.is_empty() {
+                    continue;
+                }
                 let secret = Secret::derive(y, *key_epoch, purpose);
-                let token = secret.token(&asked.input).token();
-                for (org, living) in self.living(&token, purpose, day)? {
+                for (org, living) in living {
                     if by_org.get(&org).is_some_and(|word| word.row.at > living.row.at) {
                         continue;
                     }
@@ -145,8 +158,4 @@ impl Ledger {
         let note = Note::parse(&self.read(row.item)?).map_err(|_| StoreError::Damaged("a note"))?;
         Ok(secret.open_note(&note, org).ok())
     }
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    flowlore_common::ids::BlockId(*bytes).to_string()
 }

@@ -18,6 +18,13 @@ pub const SLED_CACHE_BYTES: u64 = 48 << 20;
 /// day does not fill up.
 pub const STATE_SET_ASIDE_MAX: usize = 2;
 
+/// Memory of answers that were computed before, bytes: some 300,000 names, at about 800 B each. More names are
+/// answered all the same, at the price of deriving their tokens again.
+pub const KEPT_ANSWERS_BYTES_MAX: u64 = 256 << 20;
+/// Counters that tell which answers of before still hold: 2 MiB, so that a block of 256 labels makes one in two
+/// hundred of the others be computed again in vain.
+pub const KEPT_COUNTERS: usize = 1 << 18;
+
 /// How far ahead of our clock a block may be sealed, hours. Sealed hours are rounded down, so one
 /// absorbs a clock error of up to an hour; what is further ahead is held until its time.
 pub const BLOCK_AHEAD_HOURS_MAX: u32 = 1;

@@ -1,11 +1,12 @@
-//! The local port lets nobody in by place alone: every call is signed by a key that this org granted a role to.
+//! The local port lets nobody in by place alone: every call is signed by a key that this org granted a role
+//! to, or made in a session that such a call opened on the same connection.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use flowlore_common::credential::{CallHeader, Role};
-use flowlore_common::env::Clock;
+use flowlore_common::env::{Clock, SystemRng};
 use flowlore_common::ids::OrgId;
 use flowlore_common::sign::PublicKey;
 use tonic::body::Body;
@@ -14,6 +15,7 @@ use tonic::{Request, Status};
 use tower::{Layer, Service};
 
 use super::internal;
+use super::session::{OPEN, SCHEME, SESSION, Sessions};
 use crate::limits::{CALL_NONCES_MAX, CALL_SKEW_S};
 use crate::people::Revoked;
 
@@ -23,7 +25,7 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 /// Who calls, as far as a handler needs to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
-    role: Role,
+    pub(super) role: Role,
     /// Names the credential: the person's pseudonym in labels.
     pub serial: [u8; 16],
 }
@@ -67,23 +69,47 @@ impl Auth {
         Self(Arc::new(Inner { org, org_key, clock, revoked, nonces: Mutex::default() }))
     }
 
-    fn check(&self, method: &str, header: Option<&http::HeaderValue>) -> Result<Caller, Status> {
-        let refuse = |why: &dyn std::fmt::Display| Status::unauthenticated(why.to_string());
+    /// Who calls, and the session that the call opened if it wished for one.
+    fn check(
+        &self,
+        method: &str,
+        headers: &http::HeaderMap,
+        sessions: Option<&Sessions>,
+    ) -> Result<(Caller, Option<http::HeaderValue>), Status> {
+        let header = headers.get(http::header::AUTHORIZATION);
         let header = header.ok_or_else(|| refuse(&"no credential: --credential FILE"))?;
         let header =
             header.to_str().map_err(|_| refuse(&"the authorization header is not text"))?;
-        let call: CallHeader = header.parse().map_err(|error| refuse(&error))?;
         let now = u64::try_from(self.0.clock.now().seconds()).unwrap_or(0);
+        if let Some(number) = header.strip_prefix(SCHEME) {
+            let found = sessions.and_then(|sessions| sessions.find(number, now));
+            let caller = found.ok_or_else(|| refuse(&"no such session: sign a call"))?;
+            self.check_revoked(&caller.serial)?;
+            return Ok((caller, None));
+        }
+        let call: CallHeader = header.parse().map_err(|error| refuse(&error))?;
         let grant = call
             .check(&self.0.org, &self.0.org_key, method, now)
             .map_err(|error| refuse(&error))?;
-        if self.0.revoked.is_revoked(&grant.serial).map_err(internal)? {
-            return Err(refuse(&"the credential was taken back"));
-        }
+        self.check_revoked(&grant.serial)?;
         let mut nonces = self.0.nonces.lock().unwrap_or_else(PoisonError::into_inner);
         nonces.remember(call.nonce, now)?;
-        Ok(Caller { role: grant.role, serial: grant.serial })
+        let wished = headers.get(SESSION).is_some_and(|wish| wish == OPEN);
+        let session = sessions.filter(|_| wished);
+        let session = session.and_then(|sessions| sessions.open(grant, now, &mut SystemRng));
+        Ok((Caller { role: grant.role, serial: grant.serial }, session))
     }
+
+    fn check_revoked(&self, serial: &[u8; 16]) -> Result<(), Status> {
+        if self.0.revoked.is_revoked(serial).map_err(internal)? {
+            return Err(refuse(&"the credential was taken back"));
+        }
+        Ok(())
+    }
+}
+
+fn refuse(why: &dyn std::fmt::Display) -> Status {
+    Status::unauthenticated(why.to_string())
 }
 
 /// Nonces of the last two minutes: a call heard on the way cannot be made again.
@@ -147,14 +173,22 @@ where
 
     fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
         let path = request.uri().path();
-        if !path.starts_with(HEALTH) {
-            let header = request.headers().get(http::header::AUTHORIZATION);
-            match self.auth.check(path, header) {
-                Ok(caller) => _ = request.extensions_mut().insert(caller),
-                Err(status) => return Box::pin(async move { Ok(status.into_http()) }),
-            }
+        if path.starts_with(HEALTH) {
+            return Box::pin(self.inner.call(request));
         }
-        Box::pin(self.inner.call(request))
+        let sessions = request.extensions().get::<Sessions>();
+        let (caller, session) = match self.auth.check(path, request.headers(), sessions) {
+            Ok(admitted) => admitted,
+            Err(status) => return Box::pin(async move { Ok(status.into_http()) }),
+        };
+        request.extensions_mut().insert(caller);
+        let answer = self.inner.call(request);
+        let Some(session) = session else { return Box::pin(answer) };
+        Box::pin(async move {
+            let mut answer = answer.await?;
+            answer.headers_mut().insert(SESSION, session);
+            Ok(answer)
+        })
     }
 }
 
@@ -200,7 +234,9 @@ mod tests {
         };
         let check = |text: &str| {
             let value = http::HeaderValue::from_str(text).unwrap();
-            auth.check(METHOD, Some(&value)).map_err(|status| status.message().to_owned())
+            let headers = [(http::header::AUTHORIZATION, value)].into_iter().collect();
+            let checked = auth.check(METHOD, &headers, None).map(|(caller, _)| caller);
+            checked.map_err(|status| status.message().to_owned())
         };
         let good = header(&org_key, METHOD, 0);
         assert_eq!(check(&good).unwrap().role, Role::Analyst);
@@ -212,7 +248,7 @@ mod tests {
         let foreign = header(&SecretKey::from_seed(&[4; 32]), METHOD, 0);
         assert!(check(&foreign).unwrap_err().contains("not signed by this org"));
         assert!(check("Flowlore x").is_err());
-        assert!(auth.check(METHOD, None).is_err());
+        assert!(auth.check(METHOD, &http::HeaderMap::new(), None).is_err());
     }
 
     #[test]

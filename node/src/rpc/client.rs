@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{self, Poll};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -18,12 +18,15 @@ use flowlore_proto::v1::reputation_service_client::ReputationServiceClient;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_stream::{Stream, StreamExt as _};
-use tonic::Status;
 use tonic::body::Body;
+use tonic::codegen::http::header::AUTHORIZATION;
 use tonic::codegen::{Service, http};
+use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Code, Request, Status, Streaming};
 
 use super::erase;
+use super::session::{OPEN, SCHEME, SESSION};
 use crate::config::{Config, LocalAddress};
 use crate::folder::Folder;
 use crate::keys::NewKeys;
@@ -33,7 +36,7 @@ use crate::listen::LocalStream;
 pub use v1::StatusResponse;
 
 /// The services of a running node, called with the admin's credential.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Local {
     /// Status, invitations, approvals, keys.
     pub admin: AdminServiceClient<Signed>,
@@ -43,6 +46,8 @@ pub struct Local {
     pub labels: LabelServiceClient<Signed>,
     /// Uploads.
     pub flows: FlowServiceClient<Signed>,
+    /// The `authorization` of the session in which look-ups are made, once there is one.
+    session: Arc<Mutex<Option<AsciiMetadataValue>>>,
 }
 
 impl Local {
@@ -66,6 +71,7 @@ impl Local {
                 .max_decoding_message_size(MESSAGE_BYTES_MAX),
             labels: LabelServiceClient::new(signed.clone()),
             flows: FlowServiceClient::new(signed).max_decoding_message_size(MESSAGE_BYTES_MAX),
+            session: Arc::default(),
         })
     }
 }
@@ -229,14 +235,41 @@ impl Local {
         Ok(lines)
     }
 
+    /// Looks destinations up, in a session: only the call that opens it is signed. A session that the node does not
+    /// know any more, as after a new connection, is opened again.
+    ///
+    /// # Errors
+    /// The node's status.
+    pub async fn answers(
+        &mut self,
+        destinations: Vec<String>,
+    ) -> Result<Streaming<v1::Answer>, Status> {
+        let request = v1::LookupRequest { destinations };
+        let session = || self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = session().clone();
+        if let Some(known) = known {
+            let mut within = Request::new(request.clone());
+            within.metadata_mut().insert(AUTHORIZATION.as_str(), known);
+            match self.reputation.lookup(within).await {
+                Err(status) if status.code() == Code::Unauthenticated => *session() = None,
+                done => return Ok(done?.into_inner()),
+            }
+        }
+        let mut signed = Request::new(request);
+        signed.metadata_mut().insert(SESSION, AsciiMetadataValue::from_static(OPEN));
+        let answer = self.reputation.lookup(signed).await?;
+        let opened = answer.metadata().get(SESSION).and_then(|number| number.to_str().ok());
+        *session() = opened.and_then(|number| format!("{SCHEME}{number}").try_into().ok());
+        Ok(answer.into_inner())
+    }
+
     /// Looks a destination up.
     ///
     /// # Errors
     /// The node gives no answer.
     pub async fn lookup(&mut self, destination: &str) -> Result<Told> {
-        let request = v1::LookupRequest { destinations: vec![destination.to_owned()] };
-        let answers = self.reputation.lookup(request).await.map_err(status_error)?;
-        let answer = answers.into_inner().next().await.context("no answer")?;
+        let asked = self.answers(vec![destination.to_owned()]).await;
+        let answer = asked.map_err(status_error)?.next().await.context("no answer")?;
         let answer = answer.map_err(status_error)?;
         let state = answer.state().as_str_name().trim_start_matches("ANSWER_STATE_");
         Ok(Told { state: state.to_lowercase(), shared: answer.shared_json.to_vec() })
@@ -283,7 +316,7 @@ pub fn status_error(status: Status) -> anyhow::Error {
     anyhow!("{}", status.message())
 }
 
-/// A channel whose every call is signed.
+/// A channel whose calls are signed, those in a session aside.
 #[derive(Clone, Debug)]
 pub struct Signed {
     channel: Channel,
@@ -300,10 +333,13 @@ impl Service<http::Request<Body>> for Signed {
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        if request.headers().contains_key(AUTHORIZATION) {
+            return self.channel.call(request); // In a session.
+        }
         let now = u64::try_from(SystemClock.now().seconds()).unwrap_or(0);
         let header = self.credential.call(request.uri().path(), now, &mut SystemRng).to_string();
         if let Ok(header) = http::HeaderValue::try_from(header) {
-            request.headers_mut().insert(http::header::AUTHORIZATION, header);
+            request.headers_mut().insert(AUTHORIZATION, header);
         }
         self.channel.call(request)
     }

@@ -3,8 +3,9 @@
 //! | module | serves | on |
 //! |---|---|---|
 //! | [`auth`] | signed calls | the local port |
+//! | [`session`] | calls without a signature, after one with | the local port |
 //! | [`flows`] | uploads and their reports | the local port |
-//! | [`reputation`] | look-ups | the local port |
+//! | [`reputation`] | look-ups: `question`, `lookup`, `local` | the local port |
 //! | [`labels`] | what people say | the local port |
 //! | [`admin`] | status, invitations, approvals, keys | the local port |
 //! | [`federation`] | replication, joining, the roster | the peers' port |
@@ -23,9 +24,13 @@ pub mod evaluator;
 pub mod federation;
 pub mod flows;
 pub mod labels;
+mod local;
+mod lookup;
 pub mod observed;
 pub mod ports;
+mod question;
 pub mod reputation;
+pub mod session;
 pub mod status;
 
 use tonic::Status;

@@ -77,7 +77,7 @@ pub fn clients(
         .add_service(health)
         .add_service(reflection)
         .add_service(bounded!(FlowServiceServer, FlowHandler::new(node.clone())))
-        .add_service(bounded!(ReputationServiceServer, ReputationHandler(node.clone())))
+        .add_service(bounded!(ReputationServiceServer, ReputationHandler::new(node.clone())))
         .add_service(bounded!(LabelServiceServer, LabelHandler(node.clone())))
         .add_service(bounded!(AdminServiceServer, AdminHandler(node))))
 }

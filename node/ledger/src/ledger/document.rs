@@ -80,7 +80,7 @@ impl Ledger {
             let cuts = self.roster_cuts(&org)?;
             self.cut(&org, &cuts, &mut changes)?;
         }
-        self.commit_cuts(&changes)?;
+        self.commit(&changes)?;
         self.is_behind = false;
         Ok((Entered::Taken, end))
     }
@@ -107,7 +107,7 @@ impl Ledger {
         let mut changes = Changes { folded: end, ..Changes::default() };
         if let [document] = contest.documents() {
             changes.documents.push((version, Some(document.encode())));
-            self.commit_cuts(&changes)?;
+            self.commit(&changes)?;
             self.is_behind = false;
             return Ok((Entered::Taken, end));
         }
@@ -128,7 +128,7 @@ impl Ledger {
             self.chain = chain;
         }
         self.contests.insert(version, contest);
-        self.commit_cuts(&changes)?;
+        self.commit(&changes)?;
         self.is_behind = false;
         Ok((if turns { Entered::Turned } else { Entered::Taken }, end))
     }
@@ -195,7 +195,7 @@ impl Ledger {
                 break;
             }
         }
-        Ok(self.store.apply(&Changes { folded: end, ..Changes::default() })?)
+        Ok(self.commit(&Changes { folded: end, ..Changes::default() })?)
     }
 
     /// `true`: it entered. What is refused stays where it is, in the log.

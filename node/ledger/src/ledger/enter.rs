@@ -150,7 +150,7 @@ impl Ledger {
         let org = header.feed.org;
         let labels = folded.labels.into_iter().map(|(token, row)| (token, org, Some(row)));
         let notes = folded.notes.into_iter().map(|(token, row)| (token, org, Some(row)));
-        self.store.apply(&Changes {
+        self.commit(&Changes {
             folded: end,
             feeds: vec![(header.feed, Some(head))],
             blocks: vec![(header.feed, header.height, Some(row))],
@@ -159,7 +159,6 @@ impl Ledger {
             notes: notes.collect(),
             ..Changes::default()
         })?;
-        self.feeds.insert(header.feed, head);
         self.is_behind = false;
         Ok(Accepted {
             feed: header.feed,
@@ -190,12 +189,14 @@ impl Ledger {
             let cuts = BTreeMap::from([(feed, proof.height())]);
             self.cut(&feed.org, &cuts, &mut changes)?;
         }
-        self.commit_cuts(&changes)?;
+        self.commit(&changes)?;
         self.is_behind = false;
         Ok(true)
     }
 
-    pub(super) fn commit_cuts(&mut self, changes: &Changes) -> Result<(), StoreError> {
+    /// The one way by which the state changes once the ledger is open.
+    pub(super) fn commit(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        self.kept.forget(changes);
         self.store.apply(changes)?;
         for (feed, row) in &changes.feeds {
             match row {

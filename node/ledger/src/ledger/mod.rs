@@ -22,6 +22,7 @@ pub use import::Imported;
 pub use open::{Engine, OpenError, OpenReport};
 
 use crate::admit::{Court, Refused};
+use crate::answer::kept::Kept;
 use crate::fold::{Ground, fold};
 use crate::roster::{Chain, Contest, RosterError, View};
 use crate::store::row::{FeedRow, ForkProof, Place};
@@ -38,6 +39,8 @@ pub struct Ledger {
     held: BTreeMap<Feed, Held>,
     /// Versions of which governors signed several documents, the one that holds among them.
     contests: BTreeMap<u32, Contest>,
+    /// Answers of before that still hold.
+    kept: Kept,
     /// Set when the log took something that the state did not.
     is_behind: bool,
     /// Keeps a second process out; `None` in memory.
@@ -221,6 +224,10 @@ impl Ledger {
     /// of arrival.
     #[must_use]
     pub fn objects_digest(&self) -> [u8; 32] {
+        self.kept.objects_digest(|| self.digest_objects())
+    }
+
+    fn digest_objects(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("flowlore objects v1");
         let roster = self.roster();
         hasher.update(&roster.version().to_be_bytes()).update(&roster.hash().0);
@@ -293,6 +300,10 @@ impl Ledger {
         let ground = Ground { view, store: self.store(), read: &|place| self.read(place) };
         let folded = fold(ground, block, records, Place::default(), rng)?;
         Ok(folded.reasons.values().map(|count| usize::from(*count)).sum())
+    }
+
+    pub(crate) const fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

@@ -13,6 +13,7 @@ use rand_core::CryptoRngCore;
 
 use super::Ledger;
 use super::enter::{Replayed, parse_admission};
+use crate::answer::kept::Kept;
 use crate::limits::STATE_SET_ASIDE_MAX;
 use crate::roster::{Chain, RosterError};
 use crate::store::disk::{Disk, RealDisk};
@@ -241,6 +242,7 @@ impl Ledger {
             feeds: BTreeMap::new(),
             forks: BTreeMap::new(),
             held: BTreeMap::new(),
+            kept: Kept::default(),
             contests: BTreeMap::new(),
             is_behind: false,
             _lock: lock,
@@ -262,6 +264,7 @@ impl Ledger {
             feeds: feeds.into_iter().collect(),
             forks: forks.into_iter().collect(),
             held: BTreeMap::new(),
+            kept: Kept::default(),
             contests,
             is_behind: false,
             _lock: None,
