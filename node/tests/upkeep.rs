@@ -57,7 +57,7 @@ fn level(node: &Node, host: &str) -> Option<Level> {
     let y = node.asker.known_one(&roster, &input)?;
     let asked = Asked { input, keys: vec![(roster.key_epoch(), y)] };
     let question = Question { host: Some(asked), site: None };
-    let answer: Shared = node.store.answer(&question, node.clock.now().day()).unwrap();
+    let answer: Shared = node.store.read().answer(&question, node.clock.now().day()).unwrap();
     answer.host
 }
 
