@@ -146,13 +146,10 @@ fn sled_alone(made: &Made) -> (Duration, Duration) {
     let org = world::org(1, 2).id;
     timed(|| {
         for (_, records) in made {
-            let tokens: Vec<_> =
-                records.iter().map(|record| (token_of(record), record.clone())).collect();
-            let labels = tokens.iter().map(|(token, _)| (*token, org, Some(row))).collect();
-            let tokens = tokens
-                .into_iter()
-                .map(|(token, record)| (token, TokenRow { void: false, record }))
-                .collect();
+            let tokens: Vec<_> = records.iter().map(|record| token_of(record)).collect();
+            let labels = tokens.iter().map(|token| (*token, org, Some(row))).collect();
+            let record = TokenRow { void: false, record: Place::default() };
+            let tokens = tokens.into_iter().map(|token| (token, record)).collect();
             let changes =
                 Changes { folded: LogEnd::default(), tokens, labels, ..Changes::default() };
             store.apply(&changes).expect("a working disk");

@@ -126,6 +126,15 @@ impl Folded {
     }
 }
 
+/// A token record that comes with a block.
+#[derive(Clone, Debug)]
+pub(crate) struct NewRecord {
+    pub(crate) token: Token,
+    pub(crate) record: Vec<u8>,
+    /// Where it lies in the log.
+    pub(crate) place: Place,
+}
+
 /// What a fold reads.
 #[derive(Clone, Copy)]
 pub(crate) struct Ground<'a> {
@@ -152,7 +161,7 @@ pub(crate) fn token_in(item: &[u8]) -> Option<Token> {
 pub(crate) fn fold(
     ground: Ground<'_>,
     block: &SignedBlock,
-    records: Vec<(Token, Vec<u8>)>,
+    records: Vec<NewRecord>,
     place: Place,
     rng: &mut dyn CryptoRngCore,
 ) -> Result<Folded, StoreError> {
@@ -167,15 +176,15 @@ pub(crate) fn fold(
 fn fold_labels(
     ground: Ground<'_>,
     block: &SignedBlock,
-    new_records: Vec<(Token, Vec<u8>)>,
+    new_records: Vec<NewRecord>,
     place: Place,
     mut rng: &mut dyn CryptoRngCore,
 ) -> Result<Folded, StoreError> {
     let mut folded = Folded::default();
     let mut records = BTreeMap::new();
-    for (token, record) in new_records {
+    for NewRecord { token, record, place } in new_records {
         let parsed = parse_record(&record, &token);
-        folded.tokens.push((token, TokenRow { void: parsed.is_none(), record }));
+        folded.tokens.push((token, TokenRow { void: parsed.is_none(), record: place }));
         records.insert(token, parsed);
     }
     let mut candidates = Vec::with_capacity(block.items().len());
@@ -236,7 +245,12 @@ fn candidate(
         Entry::Vacant(unread) => {
             let row = ground.store.token(&token).map_err(Rejected::Store)?;
             let row = row.ok_or(Rejected::Store(StoreError::Damaged("a token's record")))?;
-            unread.insert(if row.void { None } else { parse_record(&row.record, &token) })
+            unread.insert(if row.void {
+                None
+            } else {
+                let record = (ground.read)(row.record).map_err(Rejected::Store)?;
+                parse_record(&record, &token)
+            })
         }
     };
     let record = record.as_ref().ok_or(Rejected::Void(Void::Record))?;

@@ -14,6 +14,8 @@ pub const ENTRY_BYTES_MAX: usize = {
 /// Memory of sled's cache, bytes. It takes several times that; more brought no speed for keys that
 /// are spread as evenly as tokens.
 pub const SLED_CACHE_BYTES: u64 = 48 << 20;
+/// Batches of the state that wait while the next block is checked: two keep both busy, more only remember more.
+pub const BATCHES_BEHIND_MAX: usize = 4;
 /// Broken or outdated state folders that are kept for inspection, so that a disk that breaks one a
 /// day does not fill up.
 pub const STATE_SET_ASIDE_MAX: usize = 2;

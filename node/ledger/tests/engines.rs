@@ -10,6 +10,7 @@ use flowlore_common::env::SeededRng;
 use flowlore_common::ids::{BlockId, OrgId, RosterHash, Token};
 use flowlore_common::roster::member::FeedPlace;
 use flowlore_common::time::Hour;
+use flowlore_ledger::store::behind::Behind;
 use flowlore_ledger::store::memory::MemoryStore;
 use flowlore_ledger::store::row::{
     BlockRow, FeedRow, ForkProof, LabelPlace, LabelRow, LogEnd, NoteRow, Place, TokenRow, Voids,
@@ -70,7 +71,6 @@ fn changes(rng: &mut SeededRng, round: u32, proof: &ForkProof) -> Changes {
         in_day: u16::from(byte(rng, 256)),
     };
     let token = Token([byte(rng, 4); 32]);
-    let record = vec![byte(rng, 256); usize::from(byte(rng, 200))];
     Changes {
         folded: LogEnd { segment: round, offset: rng.next_u64() },
         documents: vec![(round, Some(vec![byte(rng, 256); 10]))],
@@ -82,7 +82,7 @@ fn changes(rng: &mut SeededRng, round: u32, proof: &ForkProof) -> Changes {
         feeds: vec![(feed(rng), kept(rng).then_some(head))],
         forks: vec![(feed(rng), kept(rng).then_some(*proof))],
         blocks: vec![(feed(rng), height, kept(rng).then_some(block))],
-        tokens: vec![(token, TokenRow { void: kept(rng), record })],
+        tokens: vec![(token, TokenRow { void: kept(rng), record: place(rng) })],
         labels: vec![(token, OrgId([byte(rng, 3); 32]), kept(rng).then(|| label(rng)))],
         notes: vec![(token, OrgId([byte(rng, 3); 32]), kept(rng).then(|| note(rng)))],
     }
@@ -127,13 +127,17 @@ fn engines_answer_alike() {
     for seed in 0..5 {
         let dir = tempfile::tempdir().unwrap();
         let memory = MemoryStore::default();
+        let behind = Behind::new(Box::new(MemoryStore::default())).unwrap();
         let mut sled = SledStore::open(dir.path()).unwrap();
         let mut rng = SeededRng::new("engines", seed);
         for round in 0..ROUNDS {
             let changes = changes(&mut rng, round, &proof);
             memory.apply(&changes).unwrap();
             sled.apply(&changes).unwrap();
-            assert_eq!(everything(&sled), everything(&memory), "seed {seed}, round {round}");
+            behind.apply(&changes).unwrap();
+            let expected = everything(&memory);
+            assert_eq!(everything(&sled), expected, "seed {seed}, round {round}");
+            assert_eq!(everything(&behind), expected, "behind; seed {seed}, round {round}");
         }
         sled.flush().unwrap();
         drop(sled);

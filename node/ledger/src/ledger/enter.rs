@@ -1,17 +1,17 @@
 //! How something enters: judged, written to the log, folded into the state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use flowlore_common::block::{Feed, SignedHeader};
 use flowlore_common::canon::{Put as _, Reader};
-use flowlore_common::ids::{BlockId, OrgId};
+use flowlore_common::ids::{BlockId, OrgId, Token};
 use flowlore_common::roster::Document;
 use flowlore_common::time::Hour;
 use rand_core::CryptoRngCore;
 
 use super::{Held, Ledger, RosterRefused};
 use crate::admit::{Judgement, Next, Refused};
-use crate::fold::{Ground, Void, fold};
+use crate::fold::{Ground, NewRecord, Void, fold};
 use crate::limits::{HELD_BLOCKS_MAX, HELD_BYTES_MAX};
 use crate::store::row::{BlockRow, ForkProof, LogEnd, Place};
 use crate::store::segment::EntryKind;
@@ -131,9 +131,14 @@ impl Ledger {
     ) -> Result<Accepted, Refused> {
         let Next { block, head, records } = next;
         let header = *block.header();
-        let content = encode_admission(block.bytes(), &records);
+        let content = match replayed {
+            // Of the records there some may be here by now: what lies where, the entry itself tells.
+            Some(Replayed { place, .. }) => self.read(place)?,
+            None => encode_admission(block.bytes(), &records),
+        };
         let (place, end) = self.place(EntryKind::Admission, &content, durable, replayed)?;
-        // The block is the end of its entry. Of the records before it some may be here by now.
+        let records = placed(records, &content, place)?;
+        // The block is the end of its entry.
         let length = u32::try_from(block.bytes().len()).unwrap_or(u32::MAX);
         let place = place.part(place.length.saturating_sub(length), length);
         self.is_behind = true;
@@ -294,7 +299,7 @@ impl Ledger {
 pub(super) const BEHIND: &str = "the state is behind the log after a failure: restart the node";
 
 /// `u16` number of records, each with a `u16` length, then the block.
-fn encode_admission(block: &[u8], records: &[(flowlore_common::ids::Token, Vec<u8>)]) -> Vec<u8> {
+fn encode_admission(block: &[u8], records: &[(Token, Vec<u8>)]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(block.len() + 256 * records.len());
     bytes.put_u16(u16::try_from(records.len()).unwrap_or(u16::MAX));
     for (_, record) in records {
@@ -303,6 +308,29 @@ fn encode_admission(block: &[u8], records: &[(flowlore_common::ids::Token, Vec<u
     }
     bytes.put(block);
     bytes
+}
+
+/// Records with their places in the log, found in the entry that they came with.
+fn placed(
+    records: Vec<(Token, Vec<u8>)>,
+    content: &[u8],
+    entry: Place,
+) -> Result<Vec<NewRecord>, StoreError> {
+    let damaged = |_| StoreError::Damaged("an entry of the log");
+    let mut reader = Reader::new(content);
+    let mut places = HashMap::new();
+    for _ in 0..reader.u16().map_err(damaged)? {
+        let length = reader.u16().map_err(damaged)?;
+        let offset = u32::try_from(reader.position()).unwrap_or(u32::MAX);
+        let record = reader.take(usize::from(length)).map_err(damaged)?;
+        places.insert(record, entry.part(offset, u32::from(length)));
+    }
+    let place = |(token, record): (Token, Vec<u8>)| {
+        let place = *places.get(record.as_slice())?;
+        Some(NewRecord { token, record, place })
+    };
+    let placed: Option<_> = records.into_iter().map(place).collect();
+    placed.ok_or(StoreError::Damaged("an entry of the log"))
 }
 
 /// The records and the block of an admission.

@@ -23,7 +23,7 @@ pub use open::{Engine, OpenError, OpenReport};
 
 use crate::admit::{Court, Refused};
 use crate::answer::kept::Kept;
-use crate::fold::{Ground, fold};
+use crate::fold::{Ground, NewRecord, fold};
 use crate::roster::{Chain, Contest, RosterError, View};
 use crate::store::row::{FeedRow, ForkProof, Place};
 use crate::store::segment::{Log, LogError};
@@ -217,7 +217,7 @@ impl Ledger {
     /// # Errors
     /// See [`StoreError`].
     pub fn record(&self, token: &Token) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.store.token(token)?.map(|row| row.record))
+        self.store.token(token)?.map(|row| self.read(row.record)).transpose()
     }
 
     /// What two members compare first: equal digests, equal objects. Does not depend on the order
@@ -298,6 +298,8 @@ impl Ledger {
         let view = self.chain.at(block.header().roster_version);
         let view = view.ok_or(StoreError::Damaged("roster document"))?;
         let ground = Ground { view, store: self.store(), read: &|place| self.read(place) };
+        let unplaced = |(token, record)| NewRecord { token, record, place: Place::default() };
+        let records = records.into_iter().map(unplaced).collect();
         let folded = fold(ground, block, records, Place::default(), rng)?;
         Ok(folded.reasons.values().map(|count| usize::from(*count)).sum())
     }

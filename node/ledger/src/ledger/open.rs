@@ -16,6 +16,7 @@ use super::enter::{Replayed, parse_admission};
 use crate::answer::kept::Kept;
 use crate::limits::STATE_SET_ASIDE_MAX;
 use crate::roster::{Chain, RosterError};
+use crate::store::behind::Behind;
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::memory::MemoryStore;
 use crate::store::row::{ForkProof, LogEnd};
@@ -101,7 +102,7 @@ impl Ledger {
         }
         let chain = Chain::found(first)?;
         log.append(EntryKind::Roster, &first.encode(), true)?;
-        let store = open_store(folder, engine)?;
+        let store = behind(open_store(folder, engine)?, engine)?;
         Self::founded(log, store, chain, first, Some(lock))
     }
 
@@ -170,7 +171,7 @@ impl Ledger {
             }
         };
         ledger._lock = Some(lock);
-        ledger.store = disk.state(ledger.store);
+        ledger.store = behind(disk.state(ledger.store), engine)?;
         report.replayed = ledger.replay(from, rng)?;
         Ok((ledger, report))
     }
@@ -290,6 +291,14 @@ fn open_store(folder: &Path, engine: Engine) -> Result<Box<dyn Store>, StoreErro
     Ok(match engine {
         Engine::Memory => Box::new(MemoryStore::default()),
         Engine::Sled => Box::new(engine::SledStore::open(&folder.join("state"))?),
+    })
+}
+
+/// A state on disk is written while the next block is checked.
+fn behind(store: Box<dyn Store>, engine: Engine) -> Result<Box<dyn Store>, StoreError> {
+    Ok(match engine {
+        Engine::Memory => store,
+        Engine::Sled => Box::new(Behind::new(store)?),
     })
 }
 

@@ -8,13 +8,15 @@
 //! | `f` org 32, incarnation u32 | feed head |
 //! | `x` org 32, incarnation u32 | fork proof |
 //! | `b` org 32, incarnation u32, height u64 | block |
-//! | `t` token 32 | void u8, record |
-//! | `l` token 32, org 32 | label |
-//! | `n` token 32, org 32 | note |
+//! | `k` token 32 `t` | void u8, where the record lies |
+//! | `k` token 32 `l` org 32 | label |
+//! | `k` token 32 `n` org 32 | note |
+//!
+//! All of one token stands together: tokens are spread evenly, and a new one costs one page of the tree.
 
 use flowlore_common::block::Feed;
 use flowlore_common::canon::{Malformed, Put as _, Reader};
-use flowlore_common::ids::{BlockId, OrgId};
+use flowlore_common::ids::{BlockId, OrgId, Token};
 use flowlore_common::roster::member::FeedPlace;
 use flowlore_common::time::Hour;
 
@@ -23,7 +25,7 @@ use super::row::{
 };
 
 /// Version of this layout. Another one is rebuilt from the log.
-pub const SCHEMA: u16 = 3;
+pub const SCHEMA: u16 = 4;
 
 /// The key of how far the log is in the state.
 pub const META: &[u8] = b"m";
@@ -36,18 +38,33 @@ pub enum Table {
     Block = b'b',
     /// Feed heads.
     Feed = b'f',
-    /// Labels.
-    Label = b'l',
-    /// Notes.
-    Note = b'n',
+    /// Tokens: their records, labels and notes.
+    Token = b'k',
     /// Roster documents of contested versions.
     Rival = b'c',
     /// Roster documents.
     Roster = b'r',
-    /// Token records.
-    Token = b't',
     /// Fork proofs.
     Fork = b'x',
+}
+
+/// What a row of [`Table::Token`] holds: the byte after the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Of {
+    /// An org's label.
+    Label = b'l',
+    /// An org's note.
+    Note = b'n',
+    /// The record.
+    Record = b't',
+}
+
+/// The key of a token's row; of all rows of a kind without an org.
+#[must_use]
+pub fn token_key(token: &Token, of: Of, org: Option<&OrgId>) -> Vec<u8> {
+    let org: &[u8] = org.map_or(&[], |org| &org.0);
+    key(Table::Token, &[&token.0, &[of as u8], org])
 }
 
 /// A key: the table, then parts.
@@ -182,14 +199,11 @@ impl Row for BlockRow {
 impl Row for TokenRow {
     fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.put_u8(u8::from(self.void));
-        bytes.put_u16(u16::try_from(self.record.len()).unwrap_or(u16::MAX));
-        bytes.put(&self.record);
+        self.record.encode(bytes);
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let void = reader.bool()?;
-        let length = usize::from(reader.u16()?);
-        Ok(Self { void, record: reader.take(length)?.to_vec() })
+        Ok(Self { void: reader.bool()?, record: Place::decode(reader)? })
     }
 }
 

@@ -59,7 +59,7 @@ impl Store for MemoryStore {
     }
 
     fn token(&self, token: &Token) -> Result<Option<TokenRow>, StoreError> {
-        Ok(self.read().tokens.get(token).cloned())
+        Ok(self.read().tokens.get(token).copied())
     }
 
     fn label(&self, token: &Token, org: &OrgId) -> Result<Option<LabelRow>, StoreError> {
@@ -109,7 +109,7 @@ impl Store for MemoryStore {
             set(&mut tables.blocks, (*feed, *height), *row);
         }
         for (token, row) in &changes.tokens {
-            tables.tokens.insert(*token, row.clone());
+            tables.tokens.insert(*token, *row);
         }
         for (token, org, row) in &changes.labels {
             set(&mut tables.labels, (*token, *org), *row);

@@ -9,7 +9,9 @@
 //! | [`keys`] | every key and value byte of the state |
 //! | [`memory`] | the state in memory: tests and simulations |
 //! | [`sled`] | the state on disk |
+//! | [`behind`] | the state, written while the next block is checked |
 
+pub mod behind;
 pub mod disk;
 pub mod keys;
 pub mod memory;

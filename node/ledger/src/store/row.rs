@@ -85,13 +85,13 @@ pub struct FeedRow {
     pub in_day: u16,
 }
 
-/// A token's record, as it stands in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A token's record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenRow {
     /// It hashes to the token and says nothing: so do all items under it.
     pub void: bool,
-    /// The record's bytes.
-    pub record: Vec<u8>,
+    /// Its bytes.
+    pub record: Place,
 }
 
 /// The live label of an org under a token, with the traces of those before it.

@@ -8,7 +8,7 @@ use flowlore_common::block::Feed;
 use flowlore_common::canon::{Malformed, Reader};
 use flowlore_common::ids::{OrgId, Token};
 
-use super::keys::{self, Row, Table, block_key, feed_key, key, parse_feed};
+use super::keys::{self, Of, Row, Table, block_key, feed_key, key, parse_feed, token_key};
 use super::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, NoteRow, TokenRow};
 use super::{Changes, Store, StoreError};
 use crate::limits::SLED_CACHE_BYTES;
@@ -81,6 +81,28 @@ impl SledStore {
         }
         Ok(rows)
     }
+
+    /// Shows all rows of a kind that tokens have, ascending by token and org.
+    fn each<R: Row>(
+        &self,
+        of: Of,
+        what: &'static str,
+        see: &mut dyn FnMut(&Token, &OrgId, &R),
+    ) -> Result<(), StoreError> {
+        let rows = self.scan(&[Table::Token as u8], what, |key, value| {
+            let token = Token(key.array()?);
+            let kind = key.u8()?;
+            if kind == Of::Record as u8 {
+                return Ok(());
+            }
+            let org = OrgId(key.array()?);
+            if kind == of as u8 {
+                see(&token, &org, &R::parse(value)?);
+            }
+            Ok(())
+        });
+        rows.map(|_| ())
+    }
 }
 
 impl Store for SledStore {
@@ -125,40 +147,30 @@ impl Store for SledStore {
     }
 
     fn token(&self, token: &Token) -> Result<Option<TokenRow>, StoreError> {
-        self.get(&key(Table::Token, &[&token.0]), "token")
+        self.get(&token_key(token, Of::Record, None), "token")
     }
 
     fn label(&self, token: &Token, org: &OrgId) -> Result<Option<LabelRow>, StoreError> {
-        self.get(&key(Table::Label, &[&token.0, &org.0]), "label")
+        self.get(&token_key(token, Of::Label, Some(org)), "label")
     }
 
     fn labels(&self, token: &Token) -> Result<Vec<(OrgId, LabelRow)>, StoreError> {
-        self.scan(&key(Table::Label, &[&token.0]), "label", |key, value| {
-            key.take(token.0.len())?;
+        self.scan(&token_key(token, Of::Label, None), "label", |key, value| {
+            key.take(token.0.len() + 1)?;
             Ok((OrgId(key.array()?), LabelRow::parse(value)?))
         })
     }
 
     fn each_label(&self, see: &mut dyn FnMut(&Token, &OrgId, &LabelRow)) -> Result<(), StoreError> {
-        let rows = self.scan(&[Table::Label as u8], "label", |key, value| {
-            let (token, org) = (Token(key.array()?), OrgId(key.array()?));
-            see(&token, &org, &LabelRow::parse(value)?);
-            Ok(())
-        });
-        rows.map(|_| ())
+        self.each(Of::Label, "label", see)
     }
 
     fn note(&self, token: &Token, org: &OrgId) -> Result<Option<NoteRow>, StoreError> {
-        self.get(&key(Table::Note, &[&token.0, &org.0]), "note")
+        self.get(&token_key(token, Of::Note, Some(org)), "note")
     }
 
     fn each_note(&self, see: &mut dyn FnMut(&Token, &OrgId, &NoteRow)) -> Result<(), StoreError> {
-        let rows = self.scan(&[Table::Note as u8], "note", |key, value| {
-            let (token, org) = (Token(key.array()?), OrgId(key.array()?));
-            see(&token, &org, &NoteRow::parse(value)?);
-            Ok(())
-        });
-        rows.map(|_| ())
+        self.each(Of::Note, "note", see)
     }
 
     fn apply(&self, changes: &Changes) -> Result<(), StoreError> {
@@ -181,13 +193,15 @@ impl Store for SledStore {
             set(&mut batch, block_key(feed, *height), row.map(|row| row.bytes()));
         }
         for (token, row) in &changes.tokens {
-            batch.insert(key(Table::Token, &[&token.0]), row.bytes());
+            batch.insert(token_key(token, Of::Record, None), row.bytes());
         }
         for (token, org, row) in &changes.labels {
-            set(&mut batch, key(Table::Label, &[&token.0, &org.0]), row.map(|row| row.bytes()));
+            let key = token_key(token, Of::Label, Some(org));
+            set(&mut batch, key, row.map(|row| row.bytes()));
         }
         for (token, org, row) in &changes.notes {
-            set(&mut batch, key(Table::Note, &[&token.0, &org.0]), row.map(|row| row.bytes()));
+            let key = token_key(token, Of::Note, Some(org));
+            set(&mut batch, key, row.map(|row| row.bytes()));
         }
         Ok(self.0.apply_batch(batch)?)
     }
