@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use flowlore_common::answer::{Level, Shared};
 use flowlore_common::destination::Input;
-use flowlore_common::ids::{BlockId, OrgId, Token};
+use flowlore_common::ids::{OrgId, Token};
 use flowlore_common::label::Purpose;
 use flowlore_common::roster::Member;
 use flowlore_common::time::Day;
@@ -79,7 +79,7 @@ impl Ledger {
         Shared {
             day,
             state_version: roster.policy().state_version,
-            objects_digest: BlockId(self.objects_digest()).to_string(),
+            objects_digest: self.objects_digest_hex().to_owned(),
             members: roster.active(),
             host,
             site,

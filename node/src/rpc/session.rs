@@ -45,8 +45,8 @@ impl std::fmt::Debug for Sessions {
 }
 
 impl Sessions {
-    /// Opens one for who has just signed a call, in the place of that credential's session before. `None`: there
-    /// are too many, and the caller goes on signing.
+    /// Opens one for who has just signed a call, or lengthens the one that the credential has: who makes many calls
+    /// at once is given one number. `None`: there are too many, and the caller goes on signing.
     pub(super) fn open(
         &self,
         grant: &Grant,
@@ -55,16 +55,23 @@ impl Sessions {
     ) -> Option<HeaderValue> {
         let caller = Caller { role: grant.role, serial: grant.serial };
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|other| other.until_s > now_s && other.caller.serial != caller.serial);
-        if sessions.len() >= SESSIONS_MAX {
-            return None;
-        }
-        let mut number = Zeroizing::new([0; 32]);
-        rng.fill_bytes(number.as_mut_slice());
-        let mut header = HeaderValue::try_from(hex::encode(number.as_slice())).ok()?;
-        header.set_sensitive(true);
+        sessions.retain(|other| other.until_s > now_s);
         let until_s = (now_s + SESSION_S).min(u64::from(grant.expires.0) * 3_600);
-        sessions.push(Session { number, caller, until_s });
+        let ours = sessions.iter().position(|other| other.caller.serial == caller.serial);
+        let ours = match ours {
+            Some(ours) => ours,
+            None if sessions.len() >= SESSIONS_MAX => return None,
+            None => {
+                let mut number = Zeroizing::new([0; 32]);
+                rng.fill_bytes(number.as_mut_slice());
+                sessions.push(Session { number, caller, until_s });
+                sessions.len() - 1
+            }
+        };
+        let ours = &mut sessions[ours];
+        (ours.caller, ours.until_s) = (caller, until_s);
+        let mut header = HeaderValue::try_from(hex::encode(ours.number.as_slice())).ok()?;
+        header.set_sensitive(true);
         Some(header)
     }
 
@@ -115,10 +122,13 @@ mod tests {
         for wrong in ["", "00", &"0".repeat(64), &number[1..]] {
             assert!(ours.find(wrong, NOW_S).is_none());
         }
+        let again = ours.open(&grant(1), NOW_S + SESSION_S - 1, &mut rng).unwrap();
+        assert_eq!(again, number);
+        assert!(ours.find(number, NOW_S + SESSION_S).is_some(), "lengthened");
         // Just before the credential's end.
         let late = NOW_S + 3_590;
         let next = ours.open(&grant(1), late, &mut rng).unwrap();
-        assert!(ours.find(number, late).is_none(), "another one took its place");
+        assert!(next != number && ours.find(number, late).is_none(), "what is over is another one");
         assert!(ours.find(next.to_str().unwrap(), late + 9).is_some());
         assert!(ours.find(next.to_str().unwrap(), late + 10).is_none(), "the credential is over");
         assert!(!format!("{ours:?} {next:?}").contains(next.to_str().unwrap()));
@@ -132,7 +142,7 @@ mod tests {
             assert!(sessions.open(&grant(serial), NOW_S, &mut rng).is_some());
         }
         assert!(sessions.open(&grant(max), NOW_S, &mut rng).is_none());
-        assert!(sessions.open(&grant(0), NOW_S, &mut rng).is_some(), "its own makes room");
+        assert!(sessions.open(&grant(0), NOW_S, &mut rng).is_some(), "it has its own");
         assert!(sessions.open(&grant(max), NOW_S + SESSION_S, &mut rng).is_some());
     }
 }

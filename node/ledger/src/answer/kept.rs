@@ -10,7 +10,7 @@
 use std::sync::{Arc, OnceLock};
 
 use flowlore_common::destination::Input;
-use flowlore_common::ids::Token;
+use flowlore_common::ids::{BlockId, Token};
 use flowlore_common::label::Purpose;
 use flowlore_common::time::Day;
 use flowlore_veil::token::Secret;
@@ -99,7 +99,8 @@ pub(crate) struct Kept {
     all: u64,
     /// The last step that touched a token, by the token's first bytes.
     tokens: Box<[u64]>,
-    objects_digest: OnceLock<[u8; 32]>,
+    /// With its hex digits.
+    objects_digest: OnceLock<([u8; 32], String)>,
 }
 
 impl Default for Kept {
@@ -130,8 +131,12 @@ impl Kept {
         }
     }
 
-    pub(crate) fn objects_digest(&self, compute: impl FnOnce() -> [u8; 32]) -> [u8; 32] {
-        *self.objects_digest.get_or_init(compute)
+    /// The objects digest, and its hex digits.
+    pub(crate) fn objects_digest(&self, compute: impl FnOnce() -> [u8; 32]) -> &([u8; 32], String) {
+        self.objects_digest.get_or_init(|| {
+            let digest = compute();
+            (digest, BlockId(digest).to_string())
+        })
     }
 
     /// What was found of a name, whether or not it still holds.
