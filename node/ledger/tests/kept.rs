@@ -179,9 +179,11 @@ fn a_label_of_one_name_leaves_the_others_kept() {
     for name in NAMES {
         story.ledger.tell(&question(name), NOW.day()).unwrap();
     }
+    let digest = story.ledger.objects_digest();
     let label = story.world.label(0, NAMES[0], Purpose::Contacted, &body);
     let author = story.world.orgs[0].author();
     story.ledger.seal(author, Purpose::Contacted, vec![label], NOW, &mut story.rng).unwrap();
+    assert_ne!(story.ledger.objects_digest(), digest);
     let told = |name: &str, keys: &[u32], day| {
         let name = input(name);
         let names = Names { host: Some(&name), site: None, key_epochs: keys };
