@@ -198,6 +198,47 @@ async fn roles_are_granted_listed_and_taken_back_under_a_running_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_holds_on_its_connection_for_its_role_until_it_is_taken_back() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = make(root.path(), "A", true);
+    let node = Running::start(&dir).await;
+    let issued = program(&["credential", "issue", "--name", "ray", "--role", "reader"], &dir);
+    assert!(issued.status.success(), "{}", said(&issued));
+    let connection = local(&node).await;
+    let message = || v1::LookupRequest { destinations: vec!["evil.example".to_owned()] };
+    let (file, method) =
+        (dir.join("credentials/ray.cred"), "/flowlore.v1.ReputationService/Lookup");
+    let mut client = ReputationServiceClient::new(connection.clone());
+    let plain = client.lookup(signed(message(), &file, method)).await.unwrap();
+    assert!(plain.metadata().get("flowlore-session").is_none(), "only who wishes one gets one");
+    let mut wish = signed(message(), &file, method);
+    wish.metadata_mut().insert("flowlore-session", "open".parse().unwrap());
+    let opened = client.lookup(wish).await.unwrap();
+    let number = opened.metadata().get("flowlore-session").unwrap().to_str().unwrap().to_owned();
+    let within = |number: &str| format!("Flowlore-Session {number}").parse().unwrap();
+    let lookup = async |connection: Channel, number: &str| {
+        let mut request = Request::new(message());
+        request.metadata_mut().insert("authorization", within(number));
+        let answer = ReputationServiceClient::new(connection).lookup(request).await;
+        answer.map(|_| ()).map_err(|status| status.code())
+    };
+    for _ in 0..3 {
+        assert_eq!(lookup(connection.clone(), &number).await, Ok(()));
+    }
+    let mut invite = Request::new(v1::InviteRequest {});
+    invite.metadata_mut().insert("authorization", within(&number));
+    let invited = AdminServiceClient::new(connection.clone()).invite(invite).await;
+    assert_eq!(invited.unwrap_err().code(), Code::PermissionDenied);
+    let refused = Err(Code::Unauthenticated);
+    assert_eq!(lookup(local(&node).await, &number).await, refused, "another connection");
+    assert_eq!(lookup(connection.clone(), &"0".repeat(64)).await, refused, "another number");
+    let revoked = program(&["credential", "revoke", "ray"], &dir);
+    assert!(revoked.status.success(), "{}", said(&revoked));
+    assert_eq!(lookup(connection, &number).await, refused, "taken back");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_expelled_hears_nothing_more_and_counts_no_more() {
     let root = tempfile::tempdir().unwrap();
     let [a, b, c] = three(root.path()).await;
