@@ -69,7 +69,9 @@ impl Lookup {
         let questions: Vec<_> = texts
             .iter()
             .map(|text| {
-                Question::parse(text, &policy).map(Arc::new).map_err(|error| invalid(text, error))
+                Question::parse(text, &policy)
+                    .map(Arc::new)
+                    .map_err(|error| Box::new(invalid(text, error)))
             })
             .collect();
         let inputs = questions.iter().flatten().flat_map(|question| &question.asks);
@@ -82,14 +84,15 @@ impl Lookup {
         }
         let (node, kept) = (node.clone(), self.questions.clone());
         let read = tokio::task::spawn_blocking(move || {
-            let answer = |(question, index): (Result<Arc<Question>, _>, u32)| match question {
-                Err(answer) => Ok(v1::Answer { index, ..answer }),
-                Ok(question) => {
-                    let answer = ask(&node, &roster, &question, index, refused.as_ref());
-                    kept.keep(question);
-                    answer
-                }
-            };
+            let answer =
+                |(question, index): (Result<Arc<Question>, Box<v1::Answer>>, u32)| match question {
+                    Err(answer) => Ok(v1::Answer { index, ..*answer }),
+                    Ok(question) => {
+                        let answer = ask(&node, &roster, &question, index, refused.as_ref());
+                        kept.keep(question);
+                        answer
+                    }
+                };
             questions.into_iter().zip(first..).map(answer).collect()
         });
         read.await.map_err(internal)?

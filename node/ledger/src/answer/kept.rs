@@ -80,6 +80,12 @@ struct Found {
     level: Option<Box<RawValue>>,
 }
 
+impl Found {
+    fn level(&self) -> Option<&RawValue> {
+        self.level.as_deref()
+    }
+}
+
 #[derive(Clone)]
 struct Bytes;
 
@@ -170,7 +176,8 @@ impl Ledger {
                 self.kept().holds(&found, day).then_some(Some(found))
             }
         };
-        Some(self.told_of(level(names.host)?, level(names.site)?, day))
+        let (host, site) = (level(names.host)?, level(names.site)?);
+        Some(self.told_of(host.as_deref(), site.as_deref(), day))
     }
 
     /// The bytes of [`Self::answer`]; what of it has to be computed is kept.
@@ -180,11 +187,12 @@ impl Ledger {
     pub fn tell(&self, question: &Question, day: Day) -> Result<Told, StoreError> {
         let find =
             |asked: &Option<Asked>| asked.as_ref().map(|asked| self.find(asked, day)).transpose();
-        Ok(self.told_of(find(&question.host)?, find(&question.site)?, day))
+        let (host, site) = (find(&question.host)?, find(&question.site)?);
+        Ok(self.told_of(host.as_deref(), site.as_deref(), day))
     }
 
-    fn told_of(&self, host: Option<Arc<Found>>, site: Option<Arc<Found>>, day: Day) -> Told {
-        let (host, site) = (level(host.as_ref()), level(site.as_ref()));
+    fn told_of(&self, host: Option<&Found>, site: Option<&Found>, day: Day) -> Told {
+        let (host, site) = (host.and_then(Found::level), site.and_then(Found::level));
         let is_seen = host.is_some() || site.is_some();
         let bytes =
             [host, site].into_iter().flatten().map(|level| level.get().len()).sum::<usize>();
@@ -209,8 +217,4 @@ impl Ledger {
         self.kept().names.insert(asked.input.bytes().into(), found.clone());
         Ok(found)
     }
-}
-
-fn level(found: Option<&Arc<Found>>) -> Option<&RawValue> {
-    found?.level.as_deref()
 }
