@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -95,9 +95,9 @@ pub struct Node {
     pub stopping: watch::Sender<bool>,
     /// When the process began to serve.
     pub started: Instant,
-    outbox: Mutex<Outbox>,
+    outbox: RwLock<Outbox>,
     wanted: Mutex<Wanted>,
-    here: Mutex<Here>,
+    here: RwLock<Here>,
     _lock: FolderLock,
 }
 
@@ -137,9 +137,9 @@ impl Node {
         Ok(Arc::new(Self {
             flows,
             evaluator: Mutex::new(Evaluator::open(&folder, &keys.at_rest)?),
-            here: Mutex::new(Here::open(&folder, &keys.at_rest)?),
+            here: RwLock::new(Here::open(&folder, &keys.at_rest)?),
             wanted: Mutex::new(Wanted::open(&folder, &keys.at_rest, suffixes)?),
-            outbox: Mutex::new(Outbox::open(&folder, &keys.at_rest, suffixes)?),
+            outbox: RwLock::new(Outbox::open(&folder, &keys.at_rest, suffixes)?),
             admission: Mutex::new(Admission::open(&folder)?),
             dealt: Mutex::new(Dealt::open(&folder)?),
             config,
@@ -193,25 +193,25 @@ impl Node {
     }
 
     /// What this org says.
-    pub fn outbox(&self) -> MutexGuard<'_, Outbox> {
-        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The same, if nobody has it now.
-    #[must_use]
-    pub fn outbox_at_once(&self) -> Option<MutexGuard<'_, Outbox>> {
-        self.outbox.try_lock().ok()
+    pub fn outbox(&self) -> RwLockWriteGuard<'_, Outbox> {
+        self.outbox.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What this org itself saw. Never leaves.
-    pub fn here(&self) -> MutexGuard<'_, Here> {
-        self.here.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn here(&self) -> RwLockWriteGuard<'_, Here> {
+        self.here.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same, if nobody has it now.
+    /// Both to read, as any number of look-ups do at once; waits for whoever writes.
+    pub fn own(&self) -> (RwLockReadGuard<'_, Here>, RwLockReadGuard<'_, Outbox>) {
+        let here = self.here.read().unwrap_or_else(PoisonError::into_inner);
+        (here, self.outbox.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same, if nobody writes now.
     #[must_use]
-    pub fn here_at_once(&self) -> Option<MutexGuard<'_, Here>> {
-        self.here.try_lock().ok()
+    pub fn own_at_once(&self) -> Option<(RwLockReadGuard<'_, Here>, RwLockReadGuard<'_, Outbox>)> {
+        Some((self.here.try_read().ok()?, self.outbox.try_read().ok()?))
     }
 
     /// Names that wait to be asked for.

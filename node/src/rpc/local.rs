@@ -1,6 +1,6 @@
 //! The `local` object of an answer: what this org itself knows of a destination. It never leaves.
 
-use std::sync::MutexGuard;
+use std::sync::RwLockReadGuard;
 
 use flowlore_common::destination::WhyNot;
 use flowlore_common::time::Micros;
@@ -15,8 +15,8 @@ use crate::outbox::Outbox;
 
 /// Where it stands, held while answers are made.
 pub(super) struct Known<'a> {
-    here: MutexGuard<'a, Here>,
-    outbox: MutexGuard<'a, Outbox>,
+    here: RwLockReadGuard<'a, Here>,
+    outbox: RwLockReadGuard<'a, Outbox>,
 }
 
 #[derive(Serialize)]
@@ -37,12 +37,13 @@ struct Rule {
 impl<'a> Known<'a> {
     /// Waits for whoever has it now: uploads and labels that are on their way to disk.
     pub(super) fn of(node: &'a Node) -> Self {
-        Self { here: node.here(), outbox: node.outbox() }
+        let (here, outbox) = node.own();
+        Self { here, outbox }
     }
 
     /// If nobody has it now.
     pub(super) fn at_once(node: &'a Node) -> Option<Self> {
-        Some(Self { here: node.here_at_once()?, outbox: node.outbox_at_once()? })
+        node.own_at_once().map(|(here, outbox)| Self { here, outbox })
     }
 
     /// The JSON about what a question asks for.
