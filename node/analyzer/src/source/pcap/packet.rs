@@ -99,12 +99,7 @@ fn packet<'a>(sliced: &LaxSlicedPacket<'a>, depth: u32) -> Result<Packet<'a>, No
             Some(LaxNetSlice::Ipv6(ip)) => {
                 let header = ip.header();
                 let (source, destination) = (header.source_addr(), header.destination_addr());
-                let fragment = ip.extensions().clone().into_iter().find_map(|one| match one {
-                    etherparse::Ipv6ExtensionSlice::Fragment(fragment) => {
-                        Some((fragment.identification(), fragment.fragment_offset().value() != 0))
-                    }
-                    _ => None,
-                });
+                let fragment = fragment(header.next_header().0, ip.extensions().slice());
                 let header_bytes = 40 + ip.extensions().slice().len();
                 let said = match usize::from(header.payload_length()) {
                     0 => 0,
@@ -147,6 +142,26 @@ fn packet<'a>(sliced: &LaxSlicedPacket<'a>, depth: u32) -> Result<Packet<'a>, No
     let captured = packet.payload.get(header_bytes..).unwrap_or(&[]);
     packet.payload = &captured[..captured.len().min(payload_bytes)];
     Ok(packet)
+}
+
+/// What a fragment header among extension headers says: which packet, and whether it is a later part (RFC 8200).
+/// Walked here, because the library's own walk trusts headers that the snap length has cut.
+fn fragment(first: u8, mut bytes: &[u8]) -> Option<(u32, bool)> {
+    let mut kind = first;
+    loop {
+        let &[next, length, high, low, a, b, c, d, ..] = bytes else { return None };
+        let header_bytes = match kind {
+            44 => {
+                let offset = u16::from_be_bytes([high, low]) >> 3;
+                return Some((u32::from_be_bytes([a, b, c, d]), offset != 0));
+            }
+            51 => (usize::from(length) + 2) * 4,
+            0 | 43 | 60 | 135 | 139 | 140 => (usize::from(length) + 1) * 8,
+            _ => return None,
+        };
+        kind = next;
+        bytes = bytes.get(header_bytes..)?;
+    }
 }
 
 impl Packet<'_> {
@@ -202,5 +217,33 @@ fn gre(bytes: &[u8], depth: u32) -> Result<Packet<'_>, NoPacket> {
             ip(wire.0, depth)
         }
         _ => Err(NoPacket::NotIp),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Headers cut anywhere, with every length: an answer or none, never more bytes than there are.
+    #[test]
+    fn extension_headers_may_be_cut_anywhere() {
+        let hop = [44, 0, 0, 0, 0, 0, 0, 0];
+        let fragment_header = [6, 0, 0, 8, 0, 0, 0, 7];
+        let whole = [&hop[..], &fragment_header].concat();
+        assert_eq!(fragment(0, &whole), Some((7, true)));
+        assert_eq!(fragment(44, &fragment_header), Some((7, true)));
+        assert_eq!(fragment(6, &whole), None);
+        for cut in 0..whole.len() {
+            assert_eq!(fragment(0, &whole[..cut]), None, "{cut} bytes");
+        }
+        for length in 0..=255 {
+            let long = [60, length, 0, 0, 0, 0, 0, 0];
+            assert_eq!(fragment(60, &long), None);
+            // The same as a packet whose capture ends within its extension headers.
+            let mut frame = vec![0x60, 0, 0, 0, 0, 8, 60, 64];
+            frame.extend([0x20; 32]);
+            frame.extend(long);
+            let _ = ip(&frame, 0);
+        }
     }
 }
