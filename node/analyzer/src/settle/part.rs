@@ -223,7 +223,7 @@ pub struct Part {
     /// The latest lease of each address.
     pub(crate) leases: BTreeMap<Addr, Lease>,
     pub(crate) conversations: u64,
-    /// Outbound flows without a payload byte back.
+    /// Outbound flows without a packet back.
     pub(crate) unanswered: u64,
     top: Top,
 }
