@@ -8,11 +8,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use flowlore_node::demo::ports;
 use serde_json::Value;
 
 /// How long any one condition may take on a loaded machine.
@@ -95,8 +95,7 @@ struct Walk {
 
 impl Walk {
     fn begin() -> Self {
-        let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let ports = listeners.map(|listener| listener.local_addr().unwrap().port().to_string());
+        let ports = ports::free::<3>().unwrap().map(|port| port.port().to_string());
         let walk = Self {
             root: tempfile::tempdir().unwrap(),
             variables: vec![],

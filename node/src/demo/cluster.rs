@@ -1,7 +1,6 @@
 //! Three nodes as child processes, and the calls that the demo makes to them.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::time::Instant;
 
-use super::ORGS;
+use super::{ORGS, ports};
 use crate::command::init;
 use crate::folder::Folder;
 use crate::peer::joining;
@@ -208,10 +207,9 @@ impl Cluster {
     }
 }
 
-/// Gives a node two ports of its own, chosen by the system and let go of for the node to take.
+/// Gives a node two ports of its own.
 fn configure(dir: &Path) -> Result<()> {
-    let (local, peer) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
-    let (local, peer) = (local.local_addr()?, peer.local_addr()?);
+    let [local, peer] = ports::free()?;
     let folder = Folder::open(dir)?;
     let text = std::fs::read_to_string(folder.config_file())?;
     let mut table: toml::Table = text.parse()?;

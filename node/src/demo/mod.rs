@@ -10,6 +10,7 @@
 
 mod cluster;
 mod forge;
+pub mod ports;
 mod sample;
 mod show;
 

@@ -1,13 +1,14 @@
 //! Three nodes as processes of their own, logging all they can, with a tap in front of every port.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use flowlore_node::command::init;
+use flowlore_node::demo::ports;
 use flowlore_node::folder::Folder;
 use flowlore_node::keys::Keys;
 use flowlore_node::peer::joining;
@@ -52,9 +53,7 @@ impl Cluster {
         for name in ["A", "B", "C"] {
             let dir = root.join(name);
             init::create(&dir, name).unwrap();
-            let ports = [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-            let [local, local_tap, peer, peer_tap, metrics] =
-                ports.map(|port| port.local_addr().unwrap());
+            let [local, local_tap, peer, peer_tap, metrics] = ports::free().unwrap();
             let path = dir.join("flowlore.toml");
             let mut table: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
             table["local"]["listen"] = local_tap.to_string().into();

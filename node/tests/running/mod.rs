@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use flowlore_common::env::SystemClock;
 use flowlore_node::command::init;
 use flowlore_node::config::Config;
+use flowlore_node::demo::ports;
 use flowlore_node::folder::Folder;
 use flowlore_node::node::Node;
 use flowlore_node::peer::joining;
@@ -142,8 +143,7 @@ pub(crate) async fn settled(nodes: &[&Running]) {
 pub(crate) fn make(root: &Path, name: &str, documentation_names: bool) -> PathBuf {
     let dir = root.join(name);
     init::create(&dir, name).unwrap();
-    let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [local, peer] = ports.map(|port| port.local_addr().unwrap().to_string());
+    let [local, peer] = ports::free().unwrap().map(|port| port.to_string());
     let path = dir.join("flowlore.toml");
     let mut table: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
     table["metrics"]["listen"] = "127.0.0.1:0".into();
