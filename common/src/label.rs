@@ -526,6 +526,23 @@ impl Behaviour {
                 | Self::InteractiveC2Channel
         )
     }
+
+    /// Whether it says something of who does it, not of the destinations it is done to: these are the victims.
+    #[must_use]
+    pub const fn blames_source(self) -> bool {
+        matches!(
+            self,
+            Self::HorizontalScan
+                | Self::VerticalScan
+                | Self::SynScan
+                | Self::IcmpSweep
+                | Self::ArpaSweep
+                | Self::BruteForceLogin
+                | Self::LateralMovement
+                | Self::ReconnectStorm
+                | Self::LoginFailuresThenSuccess
+        )
+    }
 }
 
 impl Severity {

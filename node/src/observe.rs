@@ -44,7 +44,8 @@ pub fn suspicions(findings: &[Finding]) -> Vec<Suspicion> {
         let (Ok(host), Some(transport)) = (text.parse::<Host>(), transport(&to.transport)) else {
             continue;
         };
-        if finding.direction != Direction::Outbound || finding.severity < SUSPECTED_MIN {
+        let blames = !finding.behaviour.blames_source() && finding.severity >= SUSPECTED_MIN;
+        if finding.direction != Direction::Outbound || !blames {
             continue;
         }
         let sum = sums.entry((host, to.port, transport, finding.behaviour)).or_default();

@@ -30,7 +30,7 @@ use crate::{
     pair::{Contact, Surroundings},
     report::model::{ActionEntry, EvidenceEntry, Finding, FindingDestination, Incident, Pivots},
     score::PREVALENCE_HOSTS_MIN,
-    settle::{Candidate, Part, Pivot, Where},
+    settle::{Candidate, Matter, Part, Pivot, Where},
     severity::{self, Rarity, Target, Weighed, weigh},
     stats::Scratch,
 };
@@ -61,6 +61,7 @@ impl Context<'_> {
         let destination = match &candidate.destination {
             Where::Name(name) => self.part.named.get(name),
             Where::Address(address) => self.part.addressed.get(address),
+            Where::Many(_) => None,
         };
         let inside = if candidate.direction == Direction::Inbound {
             candidate.address
@@ -68,7 +69,9 @@ impl Context<'_> {
             candidate.source
         };
         let asset = self.assets().find(inside, self.leased_name(inside));
-        let first_seen_days = self.options.history.as_ref().map(|history| {
+        let one = !matches!(candidate.destination, Where::Many(_));
+        let history = self.options.history.as_ref().filter(|_| one);
+        let first_seen_days = history.map(|history| {
             let known = history.destination(&candidate.destination.to_string());
             let first = known.map_or(Micros(candidate.totals.first_us).day(), |known| known.first);
             u32::from(Micros(self.last_us).day().0.saturating_sub(first.0))
@@ -105,8 +108,11 @@ impl Case {
     /// The hit with all its sentences.
     fn tell(&self, context: &Context<'_>, scratch: &mut Scratch) -> Option<Judged> {
         let (group, around) = (self.candidate.group(), context.around(&self.candidate));
-        let mut hits = detect(&group, &around, scratch).into_iter();
-        let hit = hits.find(|hit| hit.behaviour == self.behaviour)?;
+        let hits = match &self.candidate.matter {
+            Matter::Pair => detect(&group, &around, scratch),
+            Matter::Scan(sweep) => vec![sweep.hit()],
+        };
+        let hit = hits.into_iter().find(|hit| hit.behaviour == self.behaviour)?;
         Some(severity::judge(hit, &group, &around))
     }
 }
@@ -139,6 +145,8 @@ fn place(destination: &Where) -> String {
     match destination {
         Where::Name(name) => Suffixes::shipped().site(name).unwrap_or(name).to_owned(),
         Where::Address(address) => address.to_string(),
+        // However many there are: the number may grow while the matter stays the same.
+        Where::Many(_) => "*".to_owned(),
     }
 }
 
@@ -247,6 +255,10 @@ fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>, scratch: &mut Sc
             } else {
                 Vec::new()
             },
+            count: match candidate.destination {
+                Where::Many(hosts) => Some(hosts),
+                Where::Name(_) | Where::Address(_) => None,
+            },
             address: candidate.address.into(),
             addresses_seen: addresses.into_iter().take(ADDRESSES_MAX).map(Into::into).collect(),
             port: candidate.port,
@@ -282,7 +294,7 @@ fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>, scratch: &mut Sc
 fn name_of(destination: &Where) -> Option<&str> {
     match destination {
         Where::Name(name) => Some(name),
-        Where::Address(_) => None,
+        Where::Address(_) | Where::Many(_) => None,
     }
 }
 
@@ -331,6 +343,7 @@ fn action(action: Action) -> ActionEntry {
 /// What to do about a finding, listed or not.
 fn actions_of(finding: &Finding) -> impl Iterator<Item = ActionEntry> {
     let target = Target {
+        behaviour: finding.behaviour,
         source: finding.source.address,
         address: finding.destination.address,
         host: finding.destination.host.as_deref(),
@@ -401,6 +414,10 @@ fn incidents(drafts: &mut [Drafted], context: &Context<'_>) -> Vec<Incident> {
 fn subject(draft: &Drafted) -> String {
     match draft.finding.direction {
         Direction::Inbound => draft.key.source.to_string(),
+        // Those who scan for the same thing, as a worm does from host to host, are one matter.
+        _ if draft.finding.destination.count.is_some() => {
+            format!("*:{}/{}", draft.key.port, draft.key.transport)
+        }
         _ => draft.key.place.clone(),
     }
 }
@@ -412,8 +429,12 @@ fn group(drafts: &[Drafted]) -> Vec<Vec<usize>> {
     for (at, draft) in drafts.iter().enumerate() {
         // Behind a proxy the address is the proxy's, which everything there has in common.
         let proxied = draft.key.behaviour == Behaviour::C2BeaconProxied;
-        let address = draft.finding.destination.address.to_string();
-        let shared = (!proxied).then_some((Some(draft.key.source), address));
+        let shared = if severity::is_scan(draft.key.behaviour) {
+            Some((Some(draft.key.source), "scan".to_owned()))
+        } else {
+            let address = draft.finding.destination.address.to_string();
+            (!proxied).then_some((Some(draft.key.source), address))
+        };
         for key in [(None, subject(draft))].into_iter().chain(shared) {
             let other = *first.entry(key).or_insert(at);
             let (a, b) = (root(&leader, at), root(&leader, other));
@@ -442,7 +463,10 @@ fn incident(drafts: &[Drafted], members: &[usize], context: &Context<'_>) -> Inc
     let destinations: BTreeSet<String> = all()
         .flat_map(|finding| {
             let to = &finding.destination;
-            let one = to.host.clone().unwrap_or_else(|| to.address.to_string());
+            let one = match to.count {
+                Some(hosts) => format!("{hosts} hosts"),
+                None => to.host.clone().unwrap_or_else(|| to.address.to_string()),
+            };
             to.names.iter().cloned().chain([one])
         })
         .collect();
@@ -482,6 +506,7 @@ fn title(gravest: &Drafted, hosts: usize) -> String {
         }
         (1, Direction::Inbound) => format!("{what}, from outside"),
         (1, _) => what.to_owned(),
+        _ if gravest.finding.destination.count.is_some() => format!("{what}: {hosts} hosts"),
         _ => format!("{what}: {hosts} hosts, one destination"),
     }
 }

@@ -49,13 +49,50 @@ pub struct Totals {
     pub longest_us: u64,
     /// Flows that had not ended when the sensor wrote them down.
     pub open: u64,
-    /// Flows without a payload byte from the destination.
+    /// Flows without a packet from the destination.
     pub unanswered: u64,
     /// Flows of each category, by its number; index 0 is not used.
     pub categories: [u64; 30],
 }
 
+impl Default for Totals {
+    fn default() -> Self {
+        Self {
+            flows: 0,
+            bytes_out: 0,
+            bytes_in: 0,
+            packets_out: 0,
+            packets_in: 0,
+            first_us: i64::MAX,
+            last_us: i64::MIN,
+            duration_us: 0,
+            longest_us: 0,
+            open: 0,
+            unanswered: 0,
+            categories: [0; 30],
+        }
+    }
+}
+
 impl Totals {
+    /// Takes in the sums of other flows.
+    pub fn add(&mut self, other: &Self) {
+        self.flows += other.flows;
+        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
+        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        self.packets_out = self.packets_out.saturating_add(other.packets_out);
+        self.packets_in = self.packets_in.saturating_add(other.packets_in);
+        self.first_us = self.first_us.min(other.first_us);
+        self.last_us = self.last_us.max(other.last_us);
+        self.duration_us = self.duration_us.saturating_add(other.duration_us);
+        self.longest_us = self.longest_us.max(other.longest_us);
+        self.open += other.open;
+        self.unanswered += other.unanswered;
+        for (mine, theirs) in self.categories.iter_mut().zip(other.categories) {
+            *mine += theirs;
+        }
+    }
+
     /// How many flows are of this category.
     #[must_use]
     pub fn of(&self, category: Category) -> u64 {

@@ -66,8 +66,15 @@ pub fn rule(
     group: &Group<'_>,
     around: &Surroundings,
 ) -> Ruling {
-    use Severity::{Critical, High, Info, Low, Medium};
+    use Severity::{High, Info, Low, Medium};
     let mut ruling = Ruling { severity: score::band(threat_milli), reason: None };
+    if is_scan(behaviour) {
+        ruling.cap(true, Medium, "a scan alone");
+        ruling.cap(around.weak_evidence, Low, "answers may have been missed");
+        let to_peers = group.transport == 17 && group.direction != Direction::Internal;
+        ruling.cap(to_peers, Low, "peer-to-peer programs send UDP to outside hosts like that");
+        return ruling.of_asset(around);
+    }
     let rarity = Rarity::of(around);
     ruling.cap(rarity == Rarity::Common, Info, "common here");
     ruling.cap(rarity == Rarity::Uncommon, Medium, "not rare here");
@@ -90,20 +97,25 @@ pub fn rule(
     ruling.cap(behaviour == Behaviour::LongConnection, Medium, "duration alone");
     let visit = group.direction == Direction::Inbound;
     ruling.cap(behaviour == Behaviour::LongConnection && visit, Low, "a visitor that stays");
-    if around.critical_asset {
-        ruling = match ruling.severity {
-            Info | Critical => ruling,
-            Low => Ruling { severity: Medium, reason: Some("a critical host, one step up") },
-            Medium => Ruling { severity: High, reason: Some("a critical host, one step up") },
-            High => Ruling { severity: Critical, reason: Some("a critical host, one step up") },
-        };
-    }
+    ruling = ruling.of_asset(around);
     ruling.cap(around.weak_evidence, High, "sampled or one-sided evidence");
     ruling.cap(around.history_days < HISTORY_DAYS_MIN, High, "no history");
     ruling
 }
 
 impl Ruling {
+    /// One step up when the host matters much.
+    fn of_asset(self, around: &Surroundings) -> Self {
+        let severity = match self.severity {
+            _ if !around.critical_asset => return self,
+            Severity::Info | Severity::Critical => return self,
+            Severity::Low => Severity::Medium,
+            Severity::Medium => Severity::High,
+            Severity::High => Severity::Critical,
+        };
+        Self { severity, reason: Some("a critical host, one step up") }
+    }
+
     fn cap(&mut self, applies: bool, at_most: Severity, reason: &'static str) {
         if applies && self.severity > at_most {
             *self = Self { severity: at_most, reason: Some(reason) };
@@ -123,6 +135,11 @@ const fn is_c2(behaviour: Behaviour) -> bool {
             | Behaviour::InteractiveC2Channel
             | Behaviour::Strobe
     )
+}
+
+/// Behaviours towards many destinations or ports at once.
+pub(crate) const fn is_scan(behaviour: Behaviour) -> bool {
+    matches!(behaviour, Behaviour::HorizontalScan | Behaviour::VerticalScan | Behaviour::IcmpSweep)
 }
 
 /// Whether the history says that the destination is new here.
@@ -160,7 +177,9 @@ pub struct Weighed {
 /// nothing to report.
 #[must_use]
 pub fn weigh(score: Score, group: &Group<'_>, around: &Surroundings) -> Weighed {
-    let modifiers = Modifiers::of(group, around);
+    // What surrounds one destination says nothing about many.
+    let modifiers =
+        if is_scan(score.behaviour) { Modifiers::default() } else { Modifiers::of(group, around) };
     let threat_milli = score::threat(score.base_milli, &modifiers);
     let ruling = rule(score.behaviour, threat_milli, group, around);
     let confidence = confidence(threat_milli, group, around);
@@ -173,9 +192,11 @@ pub fn weigh(score: Score, group: &Group<'_>, around: &Surroundings) -> Weighed 
 #[must_use]
 pub fn judge(mut hit: Hit, group: &Group<'_>, around: &Surroundings) -> Judged {
     let Weighed { modifiers, threat_milli, ruling, confidence } = weigh(hit.score(), group, around);
-    prevalence(around, &mut hit);
-    first_seen(around, &mut hit);
-    signs(group, &modifiers, &mut hit);
+    if !is_scan(hit.behaviour) {
+        prevalence(around, &mut hit);
+        first_seen(around, &mut hit);
+        signs(group, &modifiers, &mut hit);
+    }
     hit.scores.push(("threat_milli", threat_milli));
     hit.evidence.push(Evidence::supporting(
         "threat",
@@ -187,6 +208,7 @@ pub fn judge(mut hit: Hit, group: &Group<'_>, around: &Surroundings) -> Judged {
         hit.limits.push("Sampled or one-sided records: counts and sizes are estimates.".to_owned());
     }
     let target = Target {
+        behaviour: hit.behaviour,
         source: group.source,
         address: group.address,
         host: group.host,
@@ -340,6 +362,8 @@ fn composition(base: u16, modifiers: &Modifiers, threat: u16, ruling: Ruling) ->
 /// Who did what is to be done something about.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
+    /// What was found.
+    pub behaviour: Behaviour,
     /// Who opened the connections.
     pub source: IpAddr,
     /// The address contacted.
@@ -372,6 +396,19 @@ pub fn actions(severity: Severity, target: &Target<'_>) -> Vec<Action> {
         &outside,
         format!("Check whether {outside} belongs to an agent or updater in use."),
     );
+    if is_scan(target.behaviour) {
+        let ours = action(
+            "ask_owner",
+            &inside,
+            format!("Ask whether {inside} is a scanner of yours or has just been set up."),
+        );
+        return match severity {
+            Severity::Critical | Severity::High => vec![isolate, find],
+            Severity::Medium => vec![find, ours],
+            Severity::Low => vec![ours],
+            Severity::Info => Vec::new(),
+        };
+    }
     if target.direction == Direction::Inbound {
         let known = action(
             "check_client",

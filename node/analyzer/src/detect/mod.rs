@@ -9,12 +9,14 @@
 //! | [`beacon`] | contacts at regular times and of regular size |
 //! | [`strobe`] | a contact a second, all day |
 //! | [`long_connection`] | a connection held open for hours |
+//! | `scan` | many hosts or ports tried, which gave nothing; asked of a source, not of a group |
 //! | [`infrastructure`] | not a detector: protocols whose job is to tick, which are left alone |
 //! | `template` | a detector to copy, compiled in tests only |
 
 pub mod beacon;
 pub mod infrastructure;
 pub mod long_connection;
+pub(crate) mod scan;
 pub mod strobe;
 #[cfg(test)]
 mod template;
@@ -58,6 +60,9 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::C2BeaconIp,
     Behaviour::C2BeaconProxied,
     Behaviour::Strobe,
+    Behaviour::HorizontalScan,
+    Behaviour::VerticalScan,
+    Behaviour::IcmpSweep,
     Behaviour::LongConnection,
 ];
 

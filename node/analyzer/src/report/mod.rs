@@ -316,7 +316,7 @@ fn headline(verdict: Verdict, incidents: &[Incident], coverage: &Coverage) -> St
 
 fn destinations(part: &Part, findings: &[Finding]) -> (Vec<DestinationEntry>, u64) {
     let mut assessed: BTreeMap<String, Severity> = BTreeMap::new();
-    for finding in findings {
+    for finding in findings.iter().filter(|finding| !finding.behaviour.blames_source()) {
         let to = &finding.destination;
         let one = to.host.clone().unwrap_or_else(|| to.address.to_string());
         for name in to.names.iter().cloned().chain([one]) {

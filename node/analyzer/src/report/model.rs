@@ -231,11 +231,14 @@ pub struct FindingDestination {
     pub host: Option<String>,
     /// Names of the same site that behave the same; all of them where there are several.
     pub names: Vec<String>,
+    /// How many hosts, where the finding is about many; absent where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
     /// The address contacted most.
     pub address: IpAddr,
     /// The lowest of all of them.
     pub addresses_seen: Vec<IpAddr>,
-    /// Its port.
+    /// Its port; 0 for several.
     pub port: u16,
     /// `tcp`, `udp`, `icmp`, or the protocol's number.
     pub transport: String,

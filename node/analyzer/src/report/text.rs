@@ -307,7 +307,14 @@ fn to(finding: &Finding) -> String {
     let to = &finding.destination;
     let address =
         if to.address.is_ipv6() { format!("[{}]", to.address) } else { to.address.to_string() };
-    let (port, transport) = (to.port, &to.transport);
+    let transport = &to.transport;
+    let port = match to.port {
+        0 => "*".to_owned(),
+        port => port.to_string(),
+    };
+    if let Some(hosts) = to.count {
+        return format!("{} hosts, {address} the first, :{port}/{transport}", grouped(hosts));
+    }
     match (&to.host, to.names.len()) {
         (Some(host), 0) => format!("{host}:{port}/{transport} ({})", to.address),
         (Some(host), names) => {

@@ -1,7 +1,5 @@
 //! A named bucket to groups, and each group to counts, conversations and candidates.
 
-use std::sync::Arc;
-
 use flowlore_common::{
     label::Direction,
     time::{Day, Micros},
@@ -12,7 +10,8 @@ use super::{
     bucket::{Bucket, NO_NAME},
     destination::Destination,
     group::{Gathered, Groups, Key, Spot},
-    part::{Candidate, Part, Pivot, Row, Sums, Where},
+    hosts,
+    part::{Candidate, Matter, Part, Pivot, Row, Sums, Where},
 };
 use crate::{
     detect::{self, Score},
@@ -64,6 +63,7 @@ impl Fold {
         for (group, members, contacts) in groups.iter() {
             self.group((bucket, around), (group, members, contacts), part, scratch);
         }
+        hosts::find(bucket, &groups, part);
         self.groups = groups;
         self.count_visits(bucket, part);
         for (address, lease) in &bucket.leases {
@@ -154,12 +154,7 @@ impl Fold {
             return;
         }
         let candidate = self.keep((bucket, members), key, *named_by, scores, group);
-        for pivot in candidate.pivots.iter().filter(|pivot| pivot.uid.is_hashed()) {
-            if let Some(text) = bucket.odd_uids.get(&pivot.uid) {
-                part.odd_uids.insert(pivot.uid, text.clone());
-            }
-        }
-        part.candidates.push(Arc::new(candidate));
+        part.keep(candidate, bucket);
     }
 
     /// What is kept of a group that a detector found something in.
@@ -175,6 +170,7 @@ impl Fold {
         self.addresses.truncate(ADDRESSES_MAX);
         Candidate {
             scores: scores.into(),
+            matter: Matter::Pair,
             contacts: group.contacts.into(),
             grouping: key.grouping,
             source: key.source,
@@ -271,7 +267,7 @@ impl Fold {
     }
 }
 
-fn place(bucket: &Bucket, spot: Spot) -> Where {
+pub(super) fn place(bucket: &Bucket, spot: Spot) -> Where {
     if spot.name == NO_NAME {
         Where::Address(spot.address)
     } else {
@@ -290,7 +286,7 @@ fn one_connection(bucket: &Bucket, members: &[u32]) -> bool {
 }
 
 /// The first flows, for other tools to find.
-fn first_flows(bucket: &Bucket, members: &[u32]) -> Box<[Pivot]> {
+pub(super) fn first_flows(bucket: &Bucket, members: &[u32]) -> Box<[Pivot]> {
     let mut first: Vec<_> = members
         .iter()
         .map(|&at| (&bucket.flows[at as usize], at))

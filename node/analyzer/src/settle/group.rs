@@ -82,7 +82,7 @@ impl Gathered {
     fn new(key: Key, address: Addr) -> Self {
         Self {
             key,
-            totals: empty_totals(),
+            totals: Totals::default(),
             hints: Hints::default(),
             address,
             more_addresses: false,
@@ -178,6 +178,14 @@ impl Groups {
         }
     }
 
+    /// A group by its place in [`Self::iter`], with the numbers of its flows.
+    pub(super) fn at(&self, number: u32) -> (&Gathered, &[u32]) {
+        let at = number as usize;
+        let start = at.checked_sub(1).map_or(0, |before| self.groups[before].end);
+        let group = &self.groups[at];
+        (group, &self.members[start..group.end])
+    }
+
     /// Each group with the numbers of its flows and its contacts.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Gathered, &[u32], &[Contact])> {
         let mut start = 0;
@@ -194,22 +202,5 @@ fn contact(flow: &Flow) -> Contact {
     Contact {
         second: u32::try_from(second).unwrap_or(u32::MAX),
         bytes: u32::try_from(flow.orig_ip_bytes).unwrap_or(u32::MAX),
-    }
-}
-
-fn empty_totals() -> Totals {
-    Totals {
-        flows: 0,
-        bytes_out: 0,
-        bytes_in: 0,
-        packets_out: 0,
-        packets_in: 0,
-        first_us: i64::MAX,
-        last_us: i64::MIN,
-        duration_us: 0,
-        longest_us: 0,
-        open: 0,
-        unanswered: 0,
-        categories: [0; 30],
     }
 }

@@ -26,6 +26,7 @@ mod contacted;
 mod destination;
 mod fold;
 mod group;
+mod hosts;
 mod part;
 mod witness;
 
@@ -33,7 +34,7 @@ pub(crate) use bucket::Lease;
 pub use contacted::Contacted;
 pub(crate) use destination::Destination;
 pub use part::Part;
-pub(crate) use part::{Candidate, Pivot, Probes, Row, Sums, Where};
+pub(crate) use part::{Candidate, Matter, Pivot, Probes, Row, Sums, Where};
 pub use witness::{Settled, Witness};
 
 /// All intakes together, ready to be settled bucket by bucket.

@@ -7,10 +7,13 @@ use flowlore_common::{label::Direction, time::Day};
 use hashbrown::{HashMap, HashSet};
 use serde::Serialize;
 
-use super::{bucket::Lease, destination::Destination};
+use super::{
+    bucket::{Bucket, Lease},
+    destination::Destination,
+};
 use crate::{
     coverage,
-    detect::Score,
+    detect::{Score, scan::Sweep},
     naming::NamedBy,
     packed::{Addr, Uid},
     pair::{Contact, Group, Grouping, Hints, Totals},
@@ -68,6 +71,8 @@ impl Sums {
 pub(crate) enum Where {
     Name(Box<str>),
     Address(Addr),
+    /// So many hosts, that have in common that they were tried.
+    Many(u64),
 }
 
 impl std::fmt::Display for Where {
@@ -75,6 +80,7 @@ impl std::fmt::Display for Where {
         match self {
             Self::Name(name) => f.write_str(name),
             Self::Address(address) => address.fmt(f),
+            Self::Many(hosts) => write!(f, "{hosts} hosts"),
         }
     }
 }
@@ -148,12 +154,22 @@ pub(crate) struct Pivot {
     pub(crate) orig_port: u16,
 }
 
-/// A group in which a detector found something, kept until its surroundings are known. What the report
-/// lists is found again then, with its sentences: contacts are much smaller.
+/// What a candidate's detectors looked at, as much of it as their sentences need.
+#[derive(Clone, Debug)]
+pub(crate) enum Matter {
+    /// The candidate's own contacts and sums.
+    Pair,
+    /// Many groups of one source.
+    Scan(Box<Sweep>),
+}
+
+/// Something that a detector found, kept until its surroundings are known. What the report lists is
+/// found again then, with its sentences: numbers are much smaller.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     /// What detectors found; at least one.
     pub(crate) scores: Box<[Score]>,
+    pub(crate) matter: Matter,
     pub(crate) contacts: Box<[Contact]>,
     pub(crate) grouping: Grouping,
     pub(crate) source: Addr,
@@ -180,7 +196,7 @@ impl Candidate {
             source: self.source.into(),
             host: match &self.destination {
                 Where::Name(name) => Some(name),
-                Where::Address(_) => None,
+                Where::Address(_) | Where::Many(_) => None,
             },
             address: self.address.into(),
             port: self.port,
@@ -268,6 +284,16 @@ impl Part {
         if *known < lease {
             *known = lease;
         }
+    }
+
+    /// Keeps a candidate, and what its uids are when they do not fit into a number.
+    pub(crate) fn keep(&mut self, candidate: Candidate, bucket: &Bucket) {
+        for pivot in candidate.pivots.iter().filter(|pivot| pivot.uid.is_hashed()) {
+            if let Some(text) = bucket.odd_uids.get(&pivot.uid) {
+                self.odd_uids.insert(pivot.uid, text.clone());
+            }
+        }
+        self.candidates.push(Arc::new(candidate));
     }
 
     /// The sensor's name of a flow, as its log wrote it.

@@ -1,0 +1,173 @@
+//! Goal: a source that knocks at many doors is found, and what only looks like it is not.
+//!
+//! Method: logs of our own making around each edge of DETECTORS.md's row, through the whole analyzer.
+
+use flowlore_analyzer::report::model::Finding;
+use flowlore_common::label::{Behaviour, Severity};
+
+#[path = "support/logs.rs"]
+mod logs;
+
+use logs::{CONN, DAY, DNS, all, dns, file, report, shuffle};
+
+const SCANNER: &str = "10.0.0.66";
+
+/// An attempt that got nothing (`S0`), or a short exchange (`SF`).
+fn attempt(second: u64, to: &str, port: u16, proto: &str, answered: bool) -> String {
+    let at = DAY + second;
+    let (bytes, state, packets) = if answered { (300, "SF", 4) } else { (0, "S0", 0) };
+    let uid = format!("C{second}x{port}x{}", to.replace(['.', ':'], ""));
+    format!(
+        "{at}.000000\t{uid}\t{SCANNER}\t40000\t{to}\t{port}\t{proto}\t-\t0.100000\t{bytes}\t{bytes}\t\
+         {state}\t-\t-\t0\tS\t1\t60\t{packets}\t{bytes}\t-\n"
+    )
+}
+
+fn found(rows: &[String]) -> Vec<Finding> {
+    report(&[file("conn.log", CONN, rows)], &all()).findings
+}
+
+/// Hosts of a network, each tried on a port, so many seconds apart.
+fn across(net: &str, hosts: u64, port: u16, apart_s: u64) -> Vec<String> {
+    (1..=hosts).map(|n| attempt(n * apart_s, &format!("{net}{n}"), port, "tcp", false)).collect()
+}
+
+fn only(findings: &[Finding], behaviour: Behaviour, severity: Severity) -> &Finding {
+    let [one] = findings else { panic!("one finding, not {findings:#?}") };
+    assert_eq!((one.behaviour, one.severity), (behaviour, severity));
+    one
+}
+
+#[test]
+fn ten_hosts_within_an_hour() {
+    let findings = found(&across("10.0.1.", 10, 445, 300));
+    let one = only(&findings, Behaviour::HorizontalScan, Severity::Medium);
+    assert_eq!((one.destination.count, one.destination.port, one.flows), (Some(10), 445, 10));
+    assert_eq!(
+        one.evidence[0].sentence,
+        "Up to 10 hosts tried on port 445 within an hour that gave nothing back."
+    );
+    assert!(found(&across("10.0.1.", 9, 445, 300)).is_empty());
+    // The tenth comes an hour after the first.
+    assert!(found(&across("10.0.1.", 10, 445, 400)).is_empty());
+}
+
+#[test]
+fn outside_hosts_are_low_until_many_or_an_entrance() {
+    for (hosts, port, severity) in [
+        (10, 80, Severity::Low),
+        (99, 80, Severity::Low),
+        (100, 80, Severity::Medium),
+        (10, 22, Severity::Medium),
+    ] {
+        let findings = found(&across("198.51.100.", hosts, port, 1));
+        only(&findings, Behaviour::HorizontalScan, severity);
+    }
+}
+
+#[test]
+fn a_scan_alone_is_never_high() {
+    let rows: Vec<_> = (0..1_200)
+        .map(|n| attempt(n, &format!("10.1.{}.{}", n / 250, n % 250 + 1), 445, "tcp", false))
+        .collect();
+    let findings = found(&rows);
+    let one = only(&findings, Behaviour::HorizontalScan, Severity::Medium);
+    assert_eq!(one.destination.count, Some(1_200));
+    assert!(one.evidence.iter().any(|one| one.sentence.contains("held at medium: a scan alone")));
+}
+
+#[test]
+fn ports_of_one_host() {
+    let ports = |count: u16, proto: &str, from: u16| {
+        (0..count)
+            .map(|n| attempt(n.into(), "198.51.100.9", from + n, proto, false))
+            .collect::<Vec<_>>()
+    };
+    let findings = found(&ports(12, "tcp", 100));
+    let one = only(&findings, Behaviour::VerticalScan, Severity::Low);
+    assert_eq!((one.destination.count, one.destination.port), (None, 0));
+    assert_eq!(one.destination.address.to_string(), "198.51.100.9");
+    assert!(found(&ports(9, "tcp", 100)).is_empty());
+    // Traceroute, a port a probe.
+    assert!(found(&ports(90, "udp", 33_434)).is_empty());
+}
+
+#[test]
+fn a_hundred_ports_of_a_hundred_hosts_are_two_findings_and_one_incident() {
+    let rows: Vec<_> = (1..=100)
+        .flat_map(|host| (1..=20).map(move |port| (host, port)))
+        .map(|(host, port)| attempt(u64::from(port), &format!("10.0.2.{host}"), port, "tcp", false))
+        .collect();
+    let report = report(&[file("conn.log", CONN, &rows)], &all());
+    let kinds: Vec<_> = report.findings.iter().map(|one| one.behaviour).collect();
+    assert_eq!(kinds.len(), 2, "{kinds:?}");
+    assert!(kinds.contains(&Behaviour::HorizontalScan) && kinds.contains(&Behaviour::VerticalScan));
+    assert_eq!(report.incidents.len(), 1);
+    assert_eq!(report.incidents[0].destinations, ["100 hosts"]);
+}
+
+#[test]
+fn echo_requests_to_25_hosts() {
+    let sweep = |hosts: u64| {
+        (1..=hosts)
+            .map(|n| attempt(n, &format!("10.0.3.{n}"), 0, "icmp", false))
+            .collect::<Vec<_>>()
+    };
+    only(&found(&sweep(25)), Behaviour::IcmpSweep, Severity::Medium);
+    assert!(found(&sweep(24)).is_empty());
+}
+
+#[test]
+fn a_client_of_many_servers_meets_dead_ones() {
+    let clients = |answered: u64| {
+        let mut rows = across("10.0.1.", 10, 5432, 10);
+        let others = (1..=answered).map(|n| attempt(n, &format!("10.0.4.{n}"), 5432, "tcp", true));
+        rows.extend(others);
+        rows
+    };
+    assert_eq!(found(&clients(30)).len(), 1);
+    assert!(found(&clients(31)).is_empty());
+}
+
+#[test]
+fn names_that_were_looked_up_are_no_scan() {
+    let rows = across("198.51.100.", 40, 443, 10);
+    let lookups: Vec<_> = (1..=40)
+        .map(|n| dns(n, SCANNER, &format!("h{n}.site{n}.example"), &format!("198.51.100.{n}")))
+        .collect();
+    let files = [file("conn.log", CONN, &rows), file("dns.log", DNS, &lookups)];
+    assert!(report(&files, &all()).findings.is_empty());
+    assert_eq!(found(&rows).len(), 1);
+}
+
+#[test]
+fn a_network_without_ipv6_is_no_scan() {
+    let mut rows = across("2001:db8::", 40, 443, 10);
+    assert!(found(&rows).is_empty());
+    rows.push(attempt(1, "2001:db8::ffff", 443, "tcp", true));
+    assert_eq!(found(&rows).len(), 1);
+}
+
+#[test]
+fn who_knocks_from_outside_is_counted_and_no_finding() {
+    let rows: Vec<_> = (1..=200)
+        .map(|port| {
+            attempt(port, "10.0.0.1", port as u16, "tcp", false).replace(SCANNER, "198.51.100.1")
+        })
+        .collect();
+    let report = report(&[file("conn.log", CONN, &rows)], &all());
+    assert!(report.findings.is_empty());
+    assert_eq!(report.inbound_probes[0].probes, 200);
+}
+
+#[test]
+fn any_order_gives_the_same() {
+    let mut rows = across("10.0.1.", 60, 445, 20);
+    rows.extend((1..=30).map(|port| attempt(port, "10.0.1.7", port as u16, "tcp", false)));
+    let json = |rows: &[String]| report(&[file("conn.log", CONN, rows)], &all()).to_json();
+    let before = json(&rows);
+    for seed in 0..20 {
+        shuffle(&mut rows, seed);
+        assert_eq!(json(&rows), before, "seed {seed}");
+    }
+}
