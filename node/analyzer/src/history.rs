@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     limits::{HISTORY_DESTINATIONS_MAX, HISTORY_HOSTS_MAX},
     packed::mix_bytes,
+    pair::Arrival,
+    score::FAMILIAR_DAYS_MIN,
 };
 
 /// The form of the file; a history of another form is not read.
@@ -74,6 +76,22 @@ impl History {
     #[must_use]
     pub fn days_before(&self, first: Day) -> u32 {
         u32::try_from(self.days.range(..first).count()).unwrap_or(u32::MAX)
+    }
+
+    /// When a destination that was first contacted on a day came into view, seen from the day an input ends.
+    #[must_use]
+    pub fn arrival(&self, first: Day, last: Day) -> Arrival {
+        let Some(begin) = self.days.first() else { return Arrival::Unknown };
+        let since = |from: Day, to: Day| u32::from(to.0.saturating_sub(from.0));
+        if since(*begin, last) < Arrival::LEARNING_DAYS {
+            Arrival::Unknown
+        } else if since(*begin, first) < Arrival::LEARNING_DAYS
+            || since(first, last) >= FAMILIAR_DAYS_MIN
+        {
+            Arrival::Settled
+        } else {
+            Arrival::New
+        }
     }
 
     /// What is known of a destination.
@@ -163,6 +181,17 @@ mod tests {
         );
         assert_eq!((forth.days_before(Day(9)), forth.days_before(Day(5))), (2, 0));
         assert_eq!(forth.finding("k"), Some(Day(5)));
+    }
+
+    #[test]
+    fn what_came_after_two_days_is_new_for_a_month() {
+        let history = days(&[100, 101, 103], false);
+        let of = |first, last| history.arrival(Day(first), Day(last));
+        assert_eq!(History::default().arrival(Day(1), Day(9)), Arrival::Unknown);
+        assert_eq!(of(100, 101), Arrival::Unknown);
+        assert_eq!([of(100, 102), of(101, 102), of(101, 150)], [Arrival::Settled; 3]);
+        assert_eq!([of(102, 102), of(102, 131), of(150, 150)], [Arrival::New; 3]);
+        assert_eq!(of(102, 132), Arrival::Settled);
     }
 
     #[test]

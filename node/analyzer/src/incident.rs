@@ -27,7 +27,7 @@ use crate::{
     limits::{ACTIONS_MAX, ADDRESSES_MAX},
     options::Options,
     packed::Addr,
-    pair::{Contact, Surroundings},
+    pair::{Arrival, Contact, Surroundings},
     report::model::{ActionEntry, EvidenceEntry, Finding, FindingDestination, Incident, Pivots},
     score::PREVALENCE_HOSTS_MIN,
     settle::{Candidate, Matter, Part, Pivot, Where},
@@ -71,14 +71,16 @@ impl Context<'_> {
         let asset = self.assets().find(inside, self.leased_name(inside));
         let one = !matches!(candidate.destination, Where::Many(_));
         let history = self.options.history.as_ref().filter(|_| one);
-        let first_seen_days = history.map(|history| {
+        let last = Micros(self.last_us).day();
+        let known = history.map(|history| {
             let known = history.destination(&candidate.destination.to_string());
             let first = known.map_or(Micros(candidate.totals.first_us).day(), |known| known.first);
-            u32::from(Micros(self.last_us).day().0.saturating_sub(first.0))
+            (u32::from(last.0.saturating_sub(first.0)), history.arrival(first, last))
         });
         Surroundings {
             hosts_contacting: destination.map_or(0, |destination| destination.inside_hosts),
-            first_seen_days,
+            first_seen_days: known.map(|(days, _)| days),
+            arrival: known.map_or(Arrival::Unknown, |(_, arrival)| arrival),
             critical_asset: asset.is_some_and(|asset| asset.criticality == Criticality::High),
             ..self.around
         }

@@ -109,6 +109,8 @@ pub struct Hints {
     pub tls: u64,
     /// Flows in which the sensor recognised HTTP.
     pub http: u64,
+    /// Flows in which the client itself named the destination: TLS or QUIC server name, Host header, CONNECT.
+    pub client_named: u64,
     /// A JA3 or user agent that this source used to exactly one name (or one address when it has none).
     pub rare_signature: bool,
     /// HTTP answers whose MIME type contradicts the path's extension.
@@ -152,6 +154,24 @@ pub struct Group<'a> {
     pub hints: Hints,
 }
 
+/// When a destination came into the org's view, as far as its history tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrival {
+    /// No history, or one that has hardly begun.
+    #[default]
+    Unknown,
+    /// Contacted while the history began, or for a month.
+    Settled,
+    /// Contacted first when the history knew what is usual here, less than a month ago.
+    New,
+}
+
+impl Arrival {
+    /// Days in which a history learns what is usual: a working day and the day after. [ours: what runs all the time is
+    /// seen on the first; the alert budget is meant from the third day on]
+    pub const LEARNING_DAYS: u32 = 2;
+}
+
 /// What is around a group: the same for all groups of a run but for the two counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Surroundings {
@@ -167,6 +187,8 @@ pub struct Surroundings {
     pub history_days: u32,
     /// Days since this destination was first seen here, with history only.
     pub first_seen_days: Option<u32>,
+    /// When the destination came into view.
+    pub arrival: Arrival,
     /// The evidence is thin: sampled, one-sided or NetFlow only.
     pub weak_evidence: bool,
     /// The asset list calls the inside host of the group critical.

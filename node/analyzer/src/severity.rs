@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use flowlore_common::label::{Behaviour, Direction, Severity};
 
 use crate::detect::{Action, Evidence, Hit, Judged, Score, words};
-use crate::pair::{Group, Grouping, Surroundings};
+use crate::pair::{Arrival, Group, Grouping, Surroundings};
 use crate::score::{
     self, FAMILIAR_DAYS_MIN, HISTORY_DAYS_MIN, Modifiers, NEW_DAYS_MAX, PREVALENCE_HOSTS_MIN,
 };
@@ -16,6 +16,10 @@ use crate::score::{
 /// From so many inside hosts on an ordinary named service is taken for one that the org uses. [ours: a vendor's agent
 /// is on many machines at once; an intruder's on one or two for days, and a fifth machine comes after other signs]
 const SHARED_HOSTS_MIN: u32 = 5;
+
+/// Ports of HTTP, HTTPS, DNS over TLS, mail over TLS, and push services. [IANA; 5228 to 5230 and 5223: the push services
+/// of Google and Apple as these document them]
+const ORDINARY_PORTS: [u16; 11] = [80, 443, 465, 587, 853, 993, 995, 5223, 5228, 5229, 5230];
 
 /// How many of the inside hosts contact a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,23 +84,31 @@ pub fn rule(
     ruling.cap(rarity == Rarity::Uncommon, Medium, "not rare here");
     let shared = rarity == Rarity::Uncommon && around.hosts_contacting >= SHARED_HOSTS_MIN;
     ruling.cap(
-        is_c2(behaviour) && shared && is_ordinary(group) && !is_new(around),
+        is_c2(behaviour) && shared && is_ordinary(group) && around.arrival != Arrival::New,
         Low,
         "an ordinary named service that other hosts here use too",
     );
     let inward = matches!(group.direction, Direction::Inbound | Direction::Internal);
     ruling.cap(is_c2(behaviour) && inward, Medium, "not from inside to outside");
-    let unmeasured = around.inside_hosts < PREVALENCE_HOSTS_MIN && !is_new(around);
+    let ordinary = is_c2(behaviour) && is_ordinary(group);
     ruling.cap(
-        is_c2(behaviour) && unmeasured && is_ordinary(group),
+        ordinary && around.arrival == Arrival::Unknown,
         Medium,
-        "an ordinary named service, and too few hosts to show that it is rare",
+        "an ordinary named service, and no history to show that it is new",
+    );
+    ruling.cap(
+        ordinary && around.arrival == Arrival::Settled,
+        Low,
+        "an ordinary named service, here since the history began or for a month",
     );
     let knocks = group.direction == Direction::Inbound && group.totals.bytes_in == 0;
     ruling.cap(is_c2(behaviour) && knocks, Info, "a probe that got no data");
-    ruling.cap(behaviour == Behaviour::LongConnection, Medium, "duration alone");
+    let long = behaviour == Behaviour::LongConnection;
+    ruling.cap(long, Medium, "duration alone");
+    let settled = around.arrival == Arrival::Settled;
+    ruling.cap(long && settled, Low, "here since the history began or for a month");
     let visit = group.direction == Direction::Inbound;
-    ruling.cap(behaviour == Behaviour::LongConnection && visit, Low, "a visitor that stays");
+    ruling.cap(long && visit, Low, "a visitor that stays");
     ruling = ruling.of_asset(around);
     ruling.cap(around.weak_evidence, High, "sampled or one-sided evidence");
     ruling.cap(around.history_days < HISTORY_DAYS_MIN, High, "no history");
@@ -142,19 +154,16 @@ pub(crate) const fn is_scan(behaviour: Behaviour) -> bool {
     matches!(behaviour, Behaviour::HorizontalScan | Behaviour::VerticalScan | Behaviour::IcmpSweep)
 }
 
-/// Whether the history says that the destination is new here.
-fn is_new(around: &Surroundings) -> bool {
-    around.history_days >= HISTORY_DAYS_MIN
-        && around.first_seen_days.is_some_and(|days| days <= NEW_DAYS_MAX)
-}
-
-/// A named service that answers over TLS or HTTP as browsers and agents speak them. Most of what is periodic in a
+/// A service that the client asks for by name, over TLS or HTTP, on a port where browsers, mail programs and agents
+/// speak them, and that answers. Most of what is periodic in a
 /// small network is one of these, so it takes a measured rarity to call one grave. A rare client signature does not
 /// count against it here: every agent has one of its own.
 fn is_ordinary(group: &Group<'_>) -> bool {
     let hints = &group.hints;
     matches!(group.grouping, Grouping::Name | Grouping::Proxied)
         && (hints.tls > 0 || hints.http > 0)
+        && hints.client_named * 2 >= group.totals.flows
+        && (group.grouping == Grouping::Proxied || ORDINARY_PORTS.contains(&group.port))
         && !hints.lacks_host_header()
         && hints.mime_mismatch == 0
         && group.totals.unanswered < group.totals.flows

@@ -6,7 +6,7 @@
 use flowlore_analyzer::{
     category::{Shape, categorise},
     detect::{Hit, detect, scores},
-    pair::{Contact, Group, Surroundings},
+    pair::{Arrival, Contact, Group, Surroundings},
     score::{self, BEACON_STEPS, LONG_STEPS, Modifiers, bucket},
     severity::{Rarity, judge, rule},
     stats::{self, BARS, Bars, Level, Scratch, Window},
@@ -608,16 +608,19 @@ mod severities {
     }
 
     #[test]
-    fn an_ordinary_service_needs_a_measured_rarity() {
+    fn an_ordinary_service_is_grave_only_when_it_is_new() {
         let contacts = [Contact { second: START, bytes: 1 }];
         let ordinary = by_name("service.example", &contacts);
-        let few = Surroundings { inside_hosts: 9, ..known() };
+        let unknown = Surroundings { arrival: Arrival::Unknown, ..known() };
+        let settled = Surroundings { arrival: Arrival::Settled, ..known() };
+        let few = Surroundings { inside_hosts: 9, ..unknown };
         let of = |group: &Group<'_>, around: &Surroundings| {
             rule(Behaviour::C2BeaconHttpTls, 700, group, around).severity
         };
         assert_eq!(of(&ordinary, &few), Severity::Medium);
-        assert_eq!(of(&ordinary, &known()), Severity::High, "rarity was measured");
-        let new = Surroundings { first_seen_days: Some(7), ..few };
+        assert_eq!(of(&ordinary, &unknown), Severity::Medium, "time was not measured");
+        assert_eq!(of(&ordinary, &settled), Severity::Low);
+        let new = Surroundings { arrival: Arrival::New, ..few };
         assert_eq!(of(&ordinary, &new), Severity::High, "the history calls it new");
         assert_eq!(of(&by_address(&contacts), &few), Severity::High, "no name");
         let through_proxy = proxied("service.example", &contacts);
@@ -627,7 +630,7 @@ mod severities {
             "a proxy's clients name all they use"
         );
         // Five machines or more, fewer than half: the org uses it. Four: it may have spread that far.
-        let shared = |hosts_contacting| Surroundings { hosts_contacting, ..known() };
+        let shared = |hosts_contacting| Surroundings { hosts_contacting, ..unknown };
         assert_eq!(of(&ordinary, &shared(5)), Severity::Low);
         assert_eq!(of(&ordinary, &shared(106)), Severity::Low);
         let four_of_forty = Surroundings { inside_hosts: 40, ..shared(4) };
@@ -642,6 +645,8 @@ mod severities {
         assert_eq!(with(|group| group.hints.missing_host_header = 1), Severity::High);
         assert_eq!(with(|group| group.hints.mime_mismatch = 1), Severity::High);
         assert_eq!(with(|group| group.hints.tls = 0), Severity::High);
+        assert_eq!(with(|group| group.port = 8_443), Severity::High);
+        assert_eq!(with(|group| group.totals.flows = 4), Severity::High, "named by DNS mostly");
         assert_eq!(with(|group| group.hints.rare_signature = true), Severity::Medium);
     }
 
@@ -667,7 +672,8 @@ mod severities {
         let contacts = ticks(START, START + DAY, 300, 10, 1_482);
         let group = by_name("beacon.example", &contacts);
         let hit = find(&group).remove(0);
-        let judged = judge(hit.clone(), &group, &around());
+        let new = Surroundings { arrival: Arrival::New, ..around() };
+        let judged = judge(hit.clone(), &group, &new);
         assert_eq!(judged.severity, Severity::High);
         assert_eq!(judged.threat_milli, hit.base_milli + 150);
         let said: Vec<&str> = judged.hit.evidence.iter().map(|e| e.sentence.as_str()).collect();
@@ -875,6 +881,8 @@ mod properties {
                 hosts_contacting: random.bits() as u32,
                 history_days: random.below(60),
                 first_seen_days: Some(random.bits() as u32),
+                arrival: [Arrival::Unknown, Arrival::Settled, Arrival::New]
+                    [random.below(3) as usize],
                 weak_evidence: random.below(2) == 1,
                 critical_asset: random.below(2) == 1,
             };

@@ -29,11 +29,12 @@ fn anonymous(mut report: Report) -> String {
 #[test]
 fn the_beacon_is_found_and_the_browsing_is_not() {
     let report = report(&day_files(), &Options::default());
-    assert_eq!(report.summary.verdict, Verdict::Malicious, "{}", report.summary.text);
+    // Without a history a named service that ticks is worth a look, no more.
+    assert_eq!(report.summary.verdict, Verdict::Suspicious, "{}", report.summary.text);
     assert_eq!(report.incidents.len(), 1, "{:?}", report.incidents);
     let finding = &report.findings[0];
     assert_eq!(finding.behaviour.name(), "c2_beacon_http_tls");
-    assert_eq!(finding.severity, Severity::High);
+    assert_eq!(finding.severity, Severity::Medium);
     assert_eq!(finding.source.address.to_string(), "10.20.0.7");
     assert_eq!(finding.destination.host.as_deref(), Some("c2.evil.example"));
     assert_eq!(finding.destination.site.as_deref(), Some("evil.example"));

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use flowlore_common::label::Direction;
 
 use super::*;
-use crate::pair::{Contact, Grouping, Hints, Totals};
+use crate::pair::{Arrival, Contact, Grouping, Hints, Totals};
 
 /// A group to documentation addresses with these contacts.
 pub(crate) fn group(contacts: &[Contact]) -> Group<'_> {
@@ -45,6 +45,7 @@ pub(crate) fn around() -> Surroundings {
         hosts_contacting: 1,
         history_days: 0,
         first_seen_days: None,
+        arrival: Arrival::Unknown,
         weak_evidence: false,
         critical_asset: false,
     }

@@ -107,6 +107,9 @@ impl Gathered {
         totals.categories[usize::from(category.number())] += 1;
         hints.tls += u64::from(flow.services & (service::TLS | service::QUIC) != 0);
         hints.http += u64::from(flow.services & service::HTTP != 0);
+        let said =
+            matches!(named_by, NamedBy::Sni | NamedBy::Quic | NamedBy::Http | NamedBy::Connect);
+        hints.client_named += u64::from(said);
         self.more_addresses |= flow.resp != self.address;
         self.named_by = self.named_by.min(named_by);
     }

@@ -17,7 +17,7 @@ use crate::{
     intake::{Chunks, Intake, Seen, Spill},
     limits::BUCKETS,
     options::Options,
-    pair::Surroundings,
+    pair::{Arrival, Surroundings},
     stats,
 };
 
@@ -130,6 +130,7 @@ impl Settlement {
             hosts_contacting: 0,
             history_days: 0,
             first_seen_days: None,
+            arrival: Arrival::Unknown,
             weak_evidence: false,
             critical_asset: false,
         }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use flowlore_analyzer::pair::{Contact, Group, Grouping, Hints, Surroundings, Totals};
+use flowlore_analyzer::pair::{Arrival, Contact, Group, Grouping, Hints, Surroundings, Totals};
 use flowlore_common::label::Direction;
 
 /// Start of the data in most tests: a full hour.
@@ -20,6 +20,7 @@ pub(crate) fn around() -> Surroundings {
         hosts_contacting: 1,
         history_days: 0,
         first_seen_days: None,
+        arrival: Arrival::Unknown,
         weak_evidence: false,
         critical_asset: false,
     }
@@ -58,7 +59,9 @@ pub(crate) fn by_address(contacts: &[Contact]) -> Group<'_> {
 
 /// The same under a server name.
 pub(crate) fn by_name<'a>(host: &'a str, contacts: &'a [Contact]) -> Group<'a> {
-    Group { grouping: Grouping::Name, host: Some(host), ..by_address(contacts) }
+    let mut group = Group { grouping: Grouping::Name, host: Some(host), ..by_address(contacts) };
+    group.hints.client_named = group.totals.flows;
+    group
 }
 
 /// The same asked of a proxy.
