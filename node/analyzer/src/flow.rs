@@ -3,6 +3,8 @@
 //! Everything waits in the bucket of its client's address, so that a bucket holds all that is needed
 //! to name and to score the flows of its clients.
 
+use std::net::IpAddr;
+
 use flowlore_common::label::Category;
 
 use crate::{
@@ -144,17 +146,8 @@ pub enum Entry<'a> {
         /// Hash of the user agent; 0: none.
         signature: u64,
     },
-    /// An address in a DNS answer to a client.
-    Answer {
-        /// Who asked.
-        client: Addr,
-        /// What was answered.
-        address: Addr,
-        /// Microseconds since 1970.
-        time_us: i64,
-        /// The name asked for.
-        name: &'a str,
-    },
+    /// A look-up of a name; the text of its uid where the number does not hold it.
+    Query(Query<'a>, Option<&'a str>),
     /// A DHCP lease.
     Lease {
         /// The address in use.
@@ -168,10 +161,59 @@ pub enum Entry<'a> {
     },
 }
 
+/// A look-up of a name: what was asked, and what came back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query<'a> {
+    /// Who asked.
+    pub client: Addr,
+    /// Who was asked.
+    pub server: Addr,
+    /// The connection that it went by.
+    pub uid: Uid,
+    /// Microseconds since 1970 UTC.
+    pub time_us: i64,
+    /// Port of the server.
+    pub port: u16,
+    /// IP protocol number.
+    pub transport: u8,
+    /// Type asked for; 0: not said.
+    pub qtype: u16,
+    /// Response code; `None`: no response seen.
+    pub rcode: Option<u8>,
+    /// Bytes of the response as far as they are known: the whole message, or the answers as the log writes them.
+    pub answer_bytes: u32,
+    /// Highest entropy of the TXT answers, hundredths of a bit a character.
+    pub txt_centibits: u16,
+    /// Whether `name` is one that a host can have, in lower case, and may be shown.
+    pub clean: bool,
+    /// The name asked for, as bytes: lower case, escapes undone, without the last dot.
+    pub name: &'a [u8],
+    /// Addresses in the answers.
+    pub addresses: Addresses<'a>,
+    /// More addresses of the look-up before, which did not fit there; nothing else of it counts.
+    pub continued: bool,
+}
+
+/// Addresses, packed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Addresses<'a> {
+    v4: &'a [u8],
+    v6: &'a [u8],
+}
+
+impl Addresses<'_> {
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = Addr> {
+        let v4 = self.v4.as_chunks::<4>().0.iter().map(|&four| IpAddr::from(four).into());
+        let v6 = self.v6.as_chunks::<16>().0.iter().map(|&all| IpAddr::from(all).into());
+        v4.chain(v6)
+    }
+}
+
 const KIND_FLOW: u8 = 0;
 const KIND_TLS: u8 = 1;
 const KIND_HTTP: u8 = 2;
-const KIND_ANSWER: u8 = 3;
+const KIND_QUERY: u8 = 3;
 const KIND_LEASE: u8 = 4;
 const KIND_MASK: u8 = 7;
 /// First byte of a flow, above the kind.
@@ -311,13 +353,41 @@ pub fn write_http(out: &mut Writer<'_>, uid: &str, bits: HttpBits, name: &str, s
     out.bytes.extend_from_slice(&signature.to_le_bytes());
 }
 
-/// Writes an address that a client was told.
-pub fn write_answer(out: &mut Writer<'_>, client: Addr, address: Addr, time_us: i64, name: &str) {
-    out.byte(KIND_ANSWER | v6_bits(client, address));
-    out.addr(client);
-    out.addr(address);
-    out.numbers([zigzag(time_us)]);
-    out.text(name);
+/// Writes a look-up with its addresses, which [`Query::addresses`] is not read for. `base_us` is as for a connection.
+///
+/// Packed texts leave room for [`crate::limits::QUERY_ADDRESSES_MAX`] addresses; more take further entries.
+pub fn write_query(
+    out: &mut Writer<'_>,
+    query: &Query<'_>,
+    (uid, base_us): (&str, i64),
+    addresses: &[Addr],
+) {
+    let small = |set: bool, bit: u8| u8::from(set) << bit;
+    out.byte(
+        KIND_QUERY
+            | v6_bits(query.client, query.server)
+            | small(query.clean, 5)
+            | small(query.continued, 6),
+    );
+    out.addr(query.client);
+    out.addr(query.server);
+    out.uid(uid.as_bytes());
+    out.numbers([
+        zigzag(query.time_us.wrapping_sub(base_us)),
+        u64::from(query.port) << 8 | u64::from(query.transport),
+        u64::from(query.qtype),
+        query.rcode.map_or(0, |code| u64::from(code) + 1),
+        u64::from(query.answer_bytes),
+        u64::from(query.txt_centibits),
+    ]);
+    out.blob(query.name);
+    let (v4, v6) = (addresses.iter().filter(|one| one.is_v4()), addresses.iter());
+    out.byte(v4.clone().count() as u8);
+    out.byte(addresses.len() as u8);
+    v4.chain(v6.filter(|one| !one.is_v4())).for_each(|one| match IpAddr::from(*one) {
+        IpAddr::V4(v4) => out.bytes.extend_from_slice(&v4.octets()),
+        IpAddr::V6(v6) => out.bytes.extend_from_slice(&v6.octets()),
+    });
 }
 
 /// Writes a lease.
@@ -355,12 +425,10 @@ pub fn read<'a>(input: &mut Reader<'a>, base_us: &mut i64) -> Option<Entry<'a>> 
             name: input.text()?,
             signature: read_signature(input)?,
         },
-        KIND_ANSWER => Entry::Answer {
-            client: input.addr(head & 1 << 3 != 0)?,
-            address: input.addr(head & 1 << 4 != 0)?,
-            time_us: read_time(input)?,
-            name: input.text()?,
-        },
+        KIND_QUERY => {
+            let (query, text) = read_query(input, head, *base_us)?;
+            Entry::Query(query, text)
+        }
         KIND_LEASE => Entry::Lease {
             address: input.addr(head & 1 << 3 != 0)?,
             time_us: read_time(input)?,
@@ -373,6 +441,38 @@ pub fn read<'a>(input: &mut Reader<'a>, base_us: &mut i64) -> Option<Entry<'a>> 
 
 fn read_time(input: &mut Reader<'_>) -> Option<i64> {
     input.numbers().map(|[time]| unzigzag(time))
+}
+
+fn read_query<'a>(
+    input: &mut Reader<'a>,
+    head: u8,
+    base_us: i64,
+) -> Option<(Query<'a>, Option<&'a str>)> {
+    let client = input.addr(head & 1 << 3 != 0)?;
+    let server = input.addr(head & 1 << 4 != 0)?;
+    let (uid, text) = input.uid()?;
+    let [time, to, qtype, rcode, answer_bytes, txt_centibits] = input.numbers()?;
+    let name = input.blob()?;
+    let (v4, all) = (usize::from(input.byte()?), usize::from(input.byte()?));
+    let addresses =
+        Addresses { v4: input.take(v4 * 4)?, v6: input.take(all.checked_sub(v4)? * 16)? };
+    let query = Query {
+        client,
+        server,
+        uid,
+        time_us: base_us.wrapping_add(unzigzag(time)),
+        port: (to >> 8) as u16,
+        transport: to as u8,
+        qtype: qtype as u16,
+        rcode: rcode.checked_sub(1).map(|code| code as u8),
+        answer_bytes: answer_bytes as u32,
+        txt_centibits: txt_centibits as u16,
+        clean: head & 1 << 5 != 0,
+        name,
+        addresses,
+        continued: head & 1 << 6 != 0,
+    };
+    Some((query, text))
 }
 
 fn read_signature(input: &mut Reader<'_>) -> Option<u64> {
@@ -440,7 +540,7 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::record::Ends;
+    use crate::{limits::QUERY_ADDRESSES_MAX, record::Ends};
 
     fn conn(orig: &str, resp: &str) -> Conn<'static> {
         Conn {
@@ -511,10 +611,28 @@ mod tests {
         write_tls(&mut writer, "Ca", true, "a.example", 9);
         let bits = HttpBits { connect: true, missing_host: false, mime_mismatch: true };
         write_http(&mut writer, "odd uid", bits, "", u64::MAX);
-        write_answer(&mut writer, client, address, -5, "b.example");
+        let query = Query {
+            client,
+            server: address,
+            uid: Uid::new(b"Cq"),
+            time_us: -5,
+            port: 5_353,
+            transport: 17,
+            qtype: 65_399,
+            rcode: Some(0),
+            answer_bytes: 70_000,
+            txt_centibits: 599,
+            clean: true,
+            name: b"b.example",
+            addresses: Addresses::default(),
+            continued: false,
+        };
+        write_query(&mut writer, &query, ("Cq", 40), &[address, client, Addr(7)]);
+        let odd = Query { rcode: None, clean: false, continued: true, name: &[0xff; 255], ..query };
+        write_query(&mut writer, &odd, ("an odd uid", 40), &[Addr(7); QUERY_ADDRESSES_MAX]);
         write_lease(&mut writer, client, 5, "", "pc-1");
         let mut reader = Reader::new(&bytes);
-        let mut base = 0;
+        let mut base = 40;
         let mut next = || read(&mut reader, &mut base);
         let uid = Uid::new(b"Ca");
         assert_eq!(next(), Some(Entry::Tls { uid, quic: true, name: "a.example", signature: 9 }));
@@ -528,7 +646,14 @@ mod tests {
             signature: u64::MAX,
         };
         assert_eq!(next(), Some(http));
-        assert_eq!(next(), Some(Entry::Answer { client, address, time_us: -5, name: "b.example" }));
+        let Some(Entry::Query(back, None)) = next() else { panic!("no query") };
+        let addresses: Vec<Addr> = back.addresses.iter().collect();
+        assert_eq!(addresses, [client, address, Addr(7)], "those of IPv4 first");
+        assert_eq!(Query { addresses: Addresses::default(), ..back }, query);
+        let Some(Entry::Query(back, Some("an odd uid"))) = next() else { panic!("no query") };
+        assert_eq!(back.addresses.iter().collect::<Vec<_>>(), [Addr(7); QUERY_ADDRESSES_MAX]);
+        let uid = Uid::new(b"an odd uid");
+        assert_eq!(Query { addresses: Addresses::default(), ..back }, Query { uid, ..odd });
         assert_eq!(
             next(),
             Some(Entry::Lease { address: client, time_us: 5, mac: "", name: "pc-1" })

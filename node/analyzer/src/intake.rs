@@ -10,12 +10,15 @@ use flowlore_common::time::{Hour, Micros};
 
 use crate::{
     flow::{self, HttpBits},
-    limits::{BUCKETS, CHUNK_BYTES, PACKED_FIXED_BYTES_MAX, PACKED_TEXT_BYTES_MAX},
+    limits::{
+        BUCKETS, CHUNK_BYTES, PACKED_FIXED_BYTES_MAX, PACKED_TEXT_BYTES_MAX, QUERY_ADDRESSES_MAX,
+    },
     naming,
-    packed::{Addr, Writer, mix_bytes},
+    packed::{Addr, Uid, Writer, mix_bytes},
     record::{
         CaptureLoss, Conn, Dhcp, Dns, DnsAnswer, File, FileSink, Http, Notice, Sink, Tls, X509,
     },
+    stats::entropy::centibits,
 };
 
 /// Keeps chunks of buckets elsewhere: temporary files in the product, a vector in tests.
@@ -162,8 +165,8 @@ impl Waiting {
     /// the start of the flow before in that chunk.
     #[inline]
     fn open(&mut self, bucket: usize, text_bytes: usize) -> (Writer<'_>, &mut i64) {
-        // Texts are clipped as they are packed: a chunk has room for the longest two.
-        let wanted = PACKED_FIXED_BYTES_MAX + text_bytes.min(2 * (PACKED_TEXT_BYTES_MAX + 1));
+        // Texts are clipped as they are packed: a chunk has room for the longest three.
+        let wanted = PACKED_FIXED_BYTES_MAX + text_bytes.min(3 * (PACKED_TEXT_BYTES_MAX + 1));
         let open = &self.buckets[bucket].open;
         if open.capacity() - open.len() < wanted {
             self.begin_chunk(bucket);
@@ -212,7 +215,18 @@ pub struct Intake {
     seen: Seen,
     file: u32,
     name: String,
+    raw_name: Vec<u8>,
+    addresses: Vec<Addr>,
     last_hour: u32,
+}
+
+/// The number of TXT among record types (RFC 1035).
+const TXT: u16 = 16;
+
+/// Entropy of a TXT answer, without the word and the length that Zeek writes before it.
+fn txt_centibits(answer: &str) -> u16 {
+    let text = answer.strip_prefix("TXT ").and_then(|rest| rest.split_once(' '));
+    centibits(text.map_or(answer, |(_, text)| text).as_bytes())
 }
 
 impl Intake {
@@ -225,6 +239,8 @@ impl Intake {
             seen: Seen::default(),
             file: 0,
             name: String::new(),
+            raw_name: Vec::new(),
+            addresses: Vec::new(),
             last_hour: u32::MAX,
         }
     }
@@ -286,16 +302,51 @@ impl Sink for Intake {
     fn dns(&mut self, record: &Dns<'_>) {
         self.seen.logs.dns = true;
         self.note_hour(record.time_us);
-        let Some(query) = record.query else { return };
-        if !naming::clean(query, &mut self.name) {
+        let Some(text) = record.query else { return };
+        let clean = naming::clean(text, &mut self.name);
+        if !clean && !naming::raw(text, &mut self.raw_name) {
             return;
         }
-        let client = Addr::from(record.ends.orig);
-        for answer in &record.answers {
-            let DnsAnswer::Address(address) = answer else { continue };
-            let address = Addr::from(*address);
-            let (mut out, _) = self.waiting.open(flow::bucket_of(client), self.name.len());
-            flow::write_answer(&mut out, client, address, record.time_us, &self.name);
+        let name = if clean { self.name.as_bytes() } else { &self.raw_name };
+        let mut texts = record.answers.iter().filter_map(|answer| match answer {
+            DnsAnswer::Address(_) => None,
+            DnsAnswer::Text(text) => Some(*text),
+        });
+        let told = texts.clone().map(str::len).sum::<usize>();
+        let mut query = flow::Query {
+            client: record.ends.orig.into(),
+            server: record.ends.resp.into(),
+            uid: Uid::NONE, // its text is written
+            time_us: record.time_us,
+            port: record.ends.resp_port,
+            transport: record.transport,
+            qtype: record.qtype.unwrap_or(0),
+            rcode: record.rcode.map(|code| u8::try_from(code).unwrap_or(u8::MAX)),
+            answer_bytes: record
+                .response_bytes
+                .unwrap_or_else(|| told.try_into().unwrap_or(u32::MAX)),
+            txt_centibits: match record.qtype {
+                Some(TXT) => texts.by_ref().map(txt_centibits).max().unwrap_or(0),
+                _ => 0,
+            },
+            clean,
+            name,
+            addresses: flow::Addresses::default(),
+            continued: false,
+        };
+        self.addresses.clear();
+        self.addresses.extend(record.answers.iter().filter_map(|answer| match answer {
+            DnsAnswer::Address(address) => Some(Addr::from(*address)),
+            DnsAnswer::Text(_) => None,
+        }));
+        let mut addresses = self.addresses.chunks(QUERY_ADDRESSES_MAX);
+        let mut some = Some(addresses.next().unwrap_or_default());
+        while let Some(part) = some {
+            let text_bytes = record.uid.len() + name.len() + part.len() * 16 + 2;
+            let (mut out, base_us) = self.waiting.open(flow::bucket_of(query.client), text_bytes);
+            flow::write_query(&mut out, &query, (record.uid, *base_us), part);
+            query.continued = true;
+            some = addresses.next();
         }
     }
 

@@ -86,7 +86,11 @@ pub const PACKED_TEXT_BYTES_MAX: usize = 255;
 /// Bytes of a packed record beside its texts, at most: fixed fields, two addresses, ten numbers of
 /// eight bytes, and eight that the last number is longer for a moment.
 pub const PACKED_FIXED_BYTES_MAX: usize = 8 + 2 * 16 + 4 + 10 * 8 + 8;
-const _: () = assert!(PACKED_FIXED_BYTES_MAX + 2 * (PACKED_TEXT_BYTES_MAX + 1) < CHUNK_BYTES);
+const _: () = assert!(PACKED_FIXED_BYTES_MAX + 3 * (PACKED_TEXT_BYTES_MAX + 1) < CHUNK_BYTES);
+/// Addresses of an answer that are packed with its look-up: what fits into the room of a
+/// text. More take a further entry each so many.
+pub const QUERY_ADDRESSES_MAX: usize = 15;
+const _: () = assert!(QUERY_ADDRESSES_MAX * 16 + 2 <= PACKED_TEXT_BYTES_MAX);
 /// How long a DNS answer names the flows of the client that got it, microseconds. A day: programs
 /// keep addresses far longer than TTLs say, and Slips looks back as long.
 pub const DNS_ANSWER_HOLDS_US: i64 = 86_400 * 1_000_000;

@@ -66,6 +66,23 @@ pub fn clean(text: &str, name: &mut String) -> bool {
     true
 }
 
+/// Puts the bytes of a name that no host can have into `name`: in lower case, without the last dot, and without the
+/// escapes (`\x..`) by which sensors write what cannot be shown. False when nothing is left.
+pub(crate) fn raw(text: &str, name: &mut Vec<u8>) -> bool {
+    name.clear();
+    let mut rest = text.strip_suffix('.').unwrap_or(text).as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let digits = behind.strip_prefix(b"x").and_then(|digits| digits.first_chunk::<2>());
+        let byte = digits.filter(|_| first == b'\\').and_then(|digits| {
+            let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
+            u8::try_from(high? << 4 | low?).ok()
+        });
+        rest = if byte.is_some() { &behind[3..] } else { behind };
+        name.push(byte.unwrap_or(first).to_ascii_lowercase());
+    }
+    !name.is_empty()
+}
+
 /// Kinds of files that do not pass for one another.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -190,6 +207,21 @@ mod tests {
         for text in none.into_iter().chain(["a b", "a\u{1b}[2J", "a:b:c", "é", &long]) {
             assert!(!clean(text, &mut name), "{text}");
         }
+    }
+
+    #[test]
+    fn what_no_host_is_called_is_read_as_the_bytes_that_it_was() {
+        let mut name = Vec::new();
+        for (text, bytes) in [
+            (r"A\xE4\x00b.Pirate.sea.", &b"a\xe4\x00b.pirate.sea"[..]),
+            (r"a b\x", br"a b\x"),
+            (r"\xg1\x1", br"\xg1\x1"),
+        ] {
+            assert!(raw(text, &mut name));
+            assert_eq!(name, bytes, "{text}");
+        }
+        assert!(!raw(".", &mut name));
+        assert!(!raw("", &mut name));
     }
 
     #[test]

@@ -215,6 +215,13 @@ impl Writer<'_> {
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
+    /// At most [`PACKED_TEXT_BYTES_MAX`] bytes of any kind.
+    pub fn blob(&mut self, bytes: &[u8]) {
+        let bytes = &bytes[..bytes.len().min(PACKED_TEXT_BYTES_MAX)];
+        self.bytes.push(bytes.len() as u8);
+        self.bytes.extend_from_slice(bytes);
+    }
+
     /// As many bytes as it has, with their count before.
     pub fn uid(&mut self, text: &[u8]) {
         match pack(text) {
@@ -265,7 +272,8 @@ impl<'a> Reader<'a> {
         self.bytes.is_empty()
     }
 
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    /// So many bytes.
+    pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (head, tail) = self.bytes.split_at_checked(count)?;
         self.bytes = tail;
         Some(head)
@@ -319,6 +327,12 @@ impl<'a> Reader<'a> {
     pub fn text(&mut self) -> Option<&'a str> {
         let count = usize::from(self.byte()?);
         std::str::from_utf8(self.take(count)?).ok()
+    }
+
+    /// See [`Writer::blob`].
+    pub fn blob(&mut self) -> Option<&'a [u8]> {
+        let count = usize::from(self.byte()?);
+        self.take(count)
     }
 
     /// The uid, and its text where the number does not hold it.

@@ -159,6 +159,8 @@ pub struct Dns<'a> {
     pub answers: Vec<DnsAnswer<'a>>,
     /// TTLs in whole seconds, one an answer where the log has them.
     pub ttls_s: Vec<u32>,
+    /// The response as a message, bytes, where the sensor gives it.
+    pub response_bytes: Option<u32>,
 }
 
 /// A TLS session (ssl.log) or a QUIC one (quic.log).

@@ -16,6 +16,7 @@
 
 mod bars;
 mod chance;
+pub mod entropy;
 mod spread;
 mod window;
 

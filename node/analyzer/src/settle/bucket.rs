@@ -54,6 +54,22 @@ pub(crate) struct Lease {
     pub(crate) mac: Box<str>,
 }
 
+/// A look-up of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Asked {
+    pub(crate) client: Addr,
+    pub(crate) server: Addr,
+    pub(crate) name: u32,
+    pub(crate) time_us: i64,
+    pub(crate) uid: Uid,
+    pub(crate) answer_bytes: u32,
+    pub(crate) port: u16,
+    pub(crate) qtype: u16,
+    pub(crate) txt_centibits: u16,
+    pub(crate) rcode: Option<u8>,
+    pub(crate) transport: u8,
+}
+
 /// A decoded bucket. Buffers are used again for the next one.
 #[derive(Default)]
 pub(crate) struct Bucket {
@@ -69,8 +85,9 @@ pub(crate) struct Bucket {
     pub(crate) leases: Vec<(Addr, Lease)>,
     /// Texts of the uids that do not fit into a number.
     pub(crate) odd_uids: BTreeMap<Uid, Box<str>>,
+    pub(crate) queries: Vec<Asked>,
     apps: Vec<App>,
-    answers: Answers,
+    pub(super) answers: Answers,
     /// Of names while they come in, then of flows.
     index: HashTable<u32>,
 }
@@ -84,6 +101,7 @@ impl Bucket {
         self.facts.clear();
         self.leases.clear();
         self.odd_uids.clear();
+        self.queries.clear();
         self.apps.clear();
         self.answers.clear();
         self.index.clear();
@@ -126,14 +144,42 @@ impl Bucket {
                 let name = self.intern(name);
                 self.apps.push(App { uid, by, name, signature, missing_host, mime_mismatch });
             }
-            flow::Entry::Answer { client, address, time_us, name } => {
-                let name = self.intern(name);
-                self.answers.push(client, address, time_us, name);
-            }
+            flow::Entry::Query(query, _) => self.take_query(&query),
             flow::Entry::Lease { address, time_us, mac, name } => {
                 let lease = Lease { time_us, name: name.into(), mac: mac.into() };
                 self.leases.push((address, lease));
             }
+        }
+    }
+
+    fn take_query(&mut self, query: &flow::Query<'_>) {
+        // Bytes that no host name has stand for the characters of their numbers, so that names are text here.
+        let text = std::str::from_utf8(query.name).ok().filter(|_| query.clean);
+        let name = match text {
+            Some(text) => self.intern(text),
+            None => self.intern(&query.name.iter().copied().map(char::from).collect::<String>()),
+        };
+        if query.clean {
+            let flow::Query { client, time_us, .. } = *query;
+            query.addresses.iter().for_each(|one| self.answers.push(client, one, time_us, name));
+        }
+        if !query.continued {
+            let flow::Query { client, server, time_us, uid, answer_bytes, port, qtype, .. } =
+                *query;
+            let flow::Query { txt_centibits, rcode, transport, .. } = *query;
+            self.queries.push(Asked {
+                client,
+                server,
+                name,
+                time_us,
+                uid,
+                answer_bytes,
+                port,
+                qtype,
+                txt_centibits,
+                rcode,
+                transport,
+            });
         }
     }
 
@@ -173,6 +219,7 @@ impl Bucket {
         };
         self.apps.iter_mut().for_each(|app| renumber(&mut app.name));
         self.answers.names_mut().for_each(renumber);
+        self.queries.iter_mut().for_each(|query| renumber(&mut query.name));
         self.answers.sort();
     }
 

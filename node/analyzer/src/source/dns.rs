@@ -46,5 +46,6 @@ pub(super) fn read<'a>(row: &impl Row<'a>) -> Result<Dns<'a>, Skip> {
         rcode: row.code(9)?,
         answers,
         ttls_s,
+        response_bytes: None,
     })
 }

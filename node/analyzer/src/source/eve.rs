@@ -247,6 +247,7 @@ impl<'a> Event<'a> {
             rcode: message.rcode.text().filter(|_| is_answer).and_then(response_code),
             answers: answers.iter().map(|text| dns_answer(text)).collect(),
             ttls_s,
+            response_bytes: None,
         });
         Ok(())
     }

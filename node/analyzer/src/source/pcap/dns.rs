@@ -21,6 +21,8 @@ pub(super) struct Message {
     pub(super) query: String,
     pub(super) qtype: u16,
     pub(super) answers: Vec<Answer>,
+    /// Length of the whole message, as far as it was captured.
+    pub(super) bytes: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Message> {
         query,
         qtype,
         answers: Vec::new(),
+        bytes: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
     };
     for _ in 0..usize::from(answers).min(LIST_ITEMS_MAX) {
         let Some(answer) = answer(bytes, &mut wire) else { break };

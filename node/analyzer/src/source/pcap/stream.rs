@@ -191,5 +191,6 @@ fn emit(
             })
             .collect(),
         ttls_s: answers.map(|answer| answer.ttl_s).collect(),
+        response_bytes: is_response.then_some(message.bytes),
     });
 }
