@@ -70,6 +70,12 @@ impl Suffixes {
         let site = self.list.domain(name.as_bytes())?;
         std::str::from_utf8(site.as_bytes()).ok()
     }
+
+    /// Whether a rule of the list, and not only its default one, is for this normalised name.
+    #[must_use]
+    pub fn lists(&self, name: &str) -> bool {
+        self.list.suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known())
+    }
 }
 
 impl std::fmt::Debug for Suffixes {

@@ -22,7 +22,8 @@ use flowlore_common::{
 
 use crate::{
     community::community_id,
-    detect::{Action, Evidence, Hit, Judged, detect},
+    detect::dns::Zone,
+    detect::{Action, Evidence, Hit, Judged, Score, detect},
     inventory::{Assets, Criticality, Machine},
     limits::{ACTIONS_MAX, ADDRESSES_MAX},
     options::Options,
@@ -69,7 +70,8 @@ impl Context<'_> {
             candidate.source
         };
         let asset = self.assets().find(inside, self.leased_name(inside));
-        let one = !matches!(candidate.destination, Where::Many(_));
+        let lookups = lookups(&candidate.matter);
+        let one = !matches!(candidate.destination, Where::Many(_)) && !lookups;
         let history = self.options.history.as_ref().filter(|_| one);
         let last = Micros(self.last_us).day();
         let known = history.map(|history| {
@@ -78,12 +80,32 @@ impl Context<'_> {
             (u32::from(last.0.saturating_sub(first.0)), history.arrival(first, last))
         });
         Surroundings {
-            hosts_contacting: destination.map_or(0, |destination| destination.inside_hosts),
+            hosts_contacting: match &candidate.matter {
+                Matter::Zone(zone) => self.asking(zone),
+                _ if lookups => 0, // everybody asks that server
+                _ => destination.map_or(0, |destination| destination.inside_hosts),
+            },
             first_seen_days: known.map(|(days, _)| days),
             arrival: known.map_or(Arrival::Unknown, |(_, arrival)| arrival),
             critical_asset: asset.is_some_and(|asset| asset.criticality == Criticality::High),
             ..self.around
         }
+    }
+
+    /// Inside hosts that ask for names of the zone's domain.
+    fn asking(&self, zone: &Zone) -> u32 {
+        zone.domain().and_then(|domain| self.part.asked.get(domain)).copied().unwrap_or(0)
+    }
+
+    /// Whether somebody inside went where half of the zone's names lead: whoever asks for others, as resolvers do,
+    /// visits nothing itself.
+    fn visits(&self, zone: &Zone) -> bool {
+        let visited = zone
+            .sample
+            .iter()
+            .filter(|name| self.part.named.get(&***name).is_some_and(|one| one.inside_hosts > 0));
+        let visited = visited.count();
+        visited > 0 && visited * 2 >= zone.sample.len()
     }
 
     fn leased_name(&self, address: Addr) -> Option<&str> {
@@ -107,12 +129,21 @@ struct Case {
 }
 
 impl Case {
+    /// The sentences of this case's score, from a matter that makes them one score at a time.
+    fn hits(&self, hit: impl Fn(Score) -> Hit) -> Vec<Hit> {
+        let scores = self.candidate.scores.iter();
+        scores.filter(|score| score.behaviour == self.behaviour).map(|&score| hit(score)).collect()
+    }
+
     /// The hit with all its sentences.
     fn tell(&self, context: &Context<'_>, scratch: &mut Scratch) -> Option<Judged> {
         let (group, around) = (self.candidate.group(), context.around(&self.candidate));
         let hits = match &self.candidate.matter {
             Matter::Pair => detect(&group, &around, scratch),
             Matter::Scan(sweep) => vec![sweep.hit()],
+            Matter::Zone(zone) => self.hits(|score| zone.hit(score)),
+            Matter::Sessions(sessions) => self.hits(|score| sessions.hit(score)),
+            Matter::Missing(missing) => self.hits(|score| missing.hit(score)),
         };
         let hit = hits.into_iter().find(|hit| hit.behaviour == self.behaviour)?;
         Some(severity::judge(hit, &group, &around))
@@ -195,7 +226,15 @@ fn by_gravity(a: &Finding, b: &Finding) -> std::cmp::Ordering {
     (b.severity, b.confidence, b.last, &a.id).cmp(&(a.severity, a.confidence, a.last, &b.id))
 }
 
+/// Whether a candidate is about what was asked of the DNS.
+const fn lookups(matter: &Matter) -> bool {
+    matches!(matter, Matter::Zone(_) | Matter::Sessions(_) | Matter::Missing(_))
+}
+
 fn judge(context: &Context<'_>, candidate: &Arc<Candidate>) -> Vec<Case> {
+    if matches!(&candidate.matter, Matter::Zone(zone) if context.visits(zone)) {
+        return Vec::new();
+    }
     let around = context.around(candidate);
     if Rarity::of(&around) == Rarity::Common {
         return Vec::new(); // the severity table ends at info for these
@@ -416,6 +455,12 @@ fn incidents(drafts: &mut [Drafted], context: &Context<'_>) -> Vec<Incident> {
 fn subject(draft: &Drafted) -> String {
     match draft.finding.direction {
         Direction::Inbound => draft.key.source.to_string(),
+        // Everybody asks the same servers: what hosts ask for is a matter of each.
+        _ if severity::is_dns_hint(draft.key.behaviour)
+            && draft.finding.destination.host.is_none() =>
+        {
+            format!("{} asks {}", draft.key.source, draft.key.place)
+        }
         // Those who scan for the same thing, as a worm does from host to host, are one matter.
         _ if draft.finding.destination.count.is_some() => {
             format!("*:{}/{}", draft.key.port, draft.key.transport)

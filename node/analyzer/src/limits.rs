@@ -123,3 +123,8 @@ pub const ASSETS_MAX: usize = 1_000_000;
 pub const HISTORY_DESTINATIONS_MAX: usize = 2_000_000;
 /// Hosts that a history remembers for a destination: enough to say whether a visitor is a usual one.
 pub const HISTORY_HOSTS_MAX: usize = 8;
+/// Names that a finding about look-ups keeps, the ones with the lowest hashes: enough to see whether somebody here went
+/// where they lead, and to show one.
+pub const DNS_SAMPLE_NAMES_MAX: usize = 16;
+/// Types of look-ups that such a finding names, the lowest.
+pub const DNS_TYPES_MAX: usize = 8;

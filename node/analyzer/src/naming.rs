@@ -162,6 +162,11 @@ impl Answers {
         self.rows.is_empty()
     }
 
+    /// Each client with an address that it was told, and for which name.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Addr, Addr, u32)> {
+        self.rows.iter().map(|&(client, address, _, name)| (client, address, name))
+    }
+
     /// The numbers of all names, to be changed.
     pub(crate) fn names_mut(&mut self) -> impl Iterator<Item = &mut u32> {
         self.rows.iter_mut().map(|row| &mut row.3)

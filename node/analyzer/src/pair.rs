@@ -6,6 +6,8 @@ use std::net::IpAddr;
 
 use flowlore_common::label::{Category, Direction};
 
+use crate::flow::Flow;
+
 /// By what the contacts of a group belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Grouping {
@@ -75,6 +77,23 @@ impl Default for Totals {
 }
 
 impl Totals {
+    /// Takes in a flow of this category.
+    #[inline]
+    pub fn count(&mut self, flow: &Flow, category: Category) {
+        self.flows += 1;
+        self.bytes_out = self.bytes_out.saturating_add(flow.orig_bytes);
+        self.bytes_in = self.bytes_in.saturating_add(flow.resp_bytes);
+        self.packets_out = self.packets_out.saturating_add(flow.orig_packets);
+        self.packets_in = self.packets_in.saturating_add(flow.resp_packets);
+        self.first_us = self.first_us.min(flow.start_us);
+        self.last_us = self.last_us.max(flow.end_us());
+        self.duration_us = self.duration_us.saturating_add(flow.duration_us);
+        self.longest_us = self.longest_us.max(flow.duration_us);
+        self.open += u64::from(flow.open);
+        self.unanswered += u64::from(!flow.is_answered());
+        self.categories[usize::from(category.number())] += 1;
+    }
+
     /// Takes in the sums of other flows.
     pub fn add(&mut self, other: &Self) {
         self.flows += other.flows;

@@ -79,6 +79,11 @@ pub fn rule(
         ruling.cap(to_peers, Low, "peer-to-peer programs send UDP to outside hosts like that");
         return ruling.of_asset(around);
     }
+    if is_dns_hint(behaviour) {
+        // Not up for a critical host either: what is asked of it is to be looked at, no more.
+        ruling.cap(true, Low, "a hint alone");
+        return ruling;
+    }
     let rarity = Rarity::of(around);
     ruling.cap(rarity == Rarity::Common, Info, "common here");
     ruling.cap(rarity == Rarity::Uncommon, Medium, "not rare here");
@@ -146,6 +151,18 @@ const fn is_c2(behaviour: Behaviour) -> bool {
             | Behaviour::C2OverDns
             | Behaviour::InteractiveC2Channel
             | Behaviour::Strobe
+    )
+}
+
+/// What DNS shows beside a channel: each a hint, which alone is no more than low.
+pub(crate) const fn is_dns_hint(behaviour: Behaviour) -> bool {
+    matches!(
+        behaviour,
+        Behaviour::DnsTunnelOversize
+            | Behaviour::DnsTunnelSession
+            | Behaviour::DnsTxtHighEntropy
+            | Behaviour::DnsOddQtype
+            | Behaviour::DgaNxdomain
     )
 }
 
@@ -416,6 +433,17 @@ pub fn actions(severity: Severity, target: &Target<'_>) -> Vec<Action> {
             Severity::Medium => vec![find, ours],
             Severity::Low => vec![ours],
             Severity::Info => Vec::new(),
+        };
+    }
+    if is_dns_hint(target.behaviour) {
+        let names = action(
+            "check_names",
+            &inside,
+            format!("Look at the names that {inside} asks for, and which program does."),
+        );
+        return match severity {
+            Severity::Info => Vec::new(),
+            _ => vec![names, ask],
         };
     }
     if target.direction == Direction::Inbound {

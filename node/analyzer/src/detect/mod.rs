@@ -9,11 +9,17 @@
 //! | [`beacon`] | contacts at regular times and of regular size |
 //! | [`strobe`] | a contact a second, all day |
 //! | [`long_connection`] | a connection held open for hours |
+//! | `dns` | names that carry data: tunnels in DNS; asked of a source and a domain |
+//! | `dns_flows` | the same in flows alone |
+//! | `dga` | many domains that do not exist |
 //! | `scan` | many hosts or ports tried, which gave nothing; asked of a source, not of a group |
 //! | [`infrastructure`] | not a detector: protocols whose job is to tick, which are left alone |
 //! | `template` | a detector to copy, compiled in tests only |
 
 pub mod beacon;
+pub(crate) mod dga;
+pub(crate) mod dns;
+pub(crate) mod dns_flows;
 pub mod infrastructure;
 pub mod long_connection;
 pub(crate) mod scan;
@@ -60,6 +66,12 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::C2BeaconIp,
     Behaviour::C2BeaconProxied,
     Behaviour::Strobe,
+    Behaviour::C2OverDns,
+    Behaviour::DnsTunnelOversize,
+    Behaviour::DnsTunnelSession,
+    Behaviour::DnsTxtHighEntropy,
+    Behaviour::DnsOddQtype,
+    Behaviour::DgaNxdomain,
     Behaviour::HorizontalScan,
     Behaviour::VerticalScan,
     Behaviour::IcmpSweep,
@@ -152,7 +164,7 @@ pub struct Evidence {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
     /// Stable code: `isolate_host`, `find_process`, `block_destination`, `ask_owner`, `check_update_source`,
-    /// `check_client`, `check_exposure`.
+    /// `check_client`, `check_exposure`, `check_names`.
     pub code: &'static str,
     /// What it is done to.
     pub target: String,

@@ -10,12 +10,12 @@ use super::{
     bucket::{Bucket, NO_NAME},
     destination::Destination,
     group::{Gathered, Groups, Key, Spot},
-    hosts,
+    hosts, lookups,
     part::{Candidate, Matter, Part, Pivot, Row, Sums, Where},
 };
 use crate::{
     detect::{self, Score},
-    direction::stays_on_link,
+    direction::{Home, stays_on_link},
     flow::Flow,
     limits::{ADDRESSES_MAX, PIVOT_FLOWS_MAX},
     naming::NamedBy,
@@ -45,7 +45,7 @@ impl Fold {
     pub(crate) fn run(
         &mut self,
         bucket: &Bucket,
-        around: &Surroundings,
+        (around, home): (&Surroundings, &Home),
         part: &mut Part,
         scratch: &mut stats::Scratch,
     ) {
@@ -64,6 +64,7 @@ impl Fold {
             self.group((bucket, around), (group, members, contacts), part, scratch);
         }
         hosts::find(bucket, &groups, part);
+        lookups::find(bucket, &groups, home, part);
         self.groups = groups;
         self.count_visits(bucket, part);
         for (address, lease) in &bucket.leases {

@@ -93,18 +93,7 @@ impl Gathered {
 
     fn add(&mut self, flow: &Flow, category: Category, named_by: NamedBy) {
         let Self { totals, hints, .. } = self;
-        totals.flows += 1;
-        totals.bytes_out = totals.bytes_out.saturating_add(flow.orig_bytes);
-        totals.bytes_in = totals.bytes_in.saturating_add(flow.resp_bytes);
-        totals.packets_out = totals.packets_out.saturating_add(flow.orig_packets);
-        totals.packets_in = totals.packets_in.saturating_add(flow.resp_packets);
-        totals.first_us = totals.first_us.min(flow.start_us);
-        totals.last_us = totals.last_us.max(flow.end_us());
-        totals.duration_us = totals.duration_us.saturating_add(flow.duration_us);
-        totals.longest_us = totals.longest_us.max(flow.duration_us);
-        totals.open += u64::from(flow.open);
-        totals.unanswered += u64::from(!flow.is_answered());
-        totals.categories[usize::from(category.number())] += 1;
+        totals.count(flow, category);
         hints.tls += u64::from(flow.services & (service::TLS | service::QUIC) != 0);
         hints.http += u64::from(flow.services & service::HTTP != 0);
         let said =

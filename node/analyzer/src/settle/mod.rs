@@ -27,6 +27,7 @@ mod destination;
 mod fold;
 mod group;
 mod hosts;
+mod lookups;
 mod part;
 mod witness;
 
@@ -113,7 +114,8 @@ impl Settlement {
             witness::tell(&space.bucket, witness)?;
         }
         space.fold.keep_visitors = self.keep_visitors;
-        space.fold.run(&space.bucket, &self.surroundings(), part, &mut space.stats);
+        let around = (&self.surroundings(), &self.home);
+        space.fold.run(&space.bucket, around, part, &mut space.stats);
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     coverage,
-    detect::{Score, scan::Sweep},
+    detect::{Score, dga::Missing, dns::Zone, dns_flows::Sessions, scan::Sweep},
     naming::NamedBy,
     packed::{Addr, Uid},
     pair::{Contact, Group, Grouping, Hints, Totals},
@@ -161,6 +161,12 @@ pub(crate) enum Matter {
     Pair,
     /// Many groups of one source.
     Scan(Box<Sweep>),
+    /// Names of a zone.
+    Zone(Box<Zone>),
+    /// Flows to a server's port 53.
+    Sessions(Sessions),
+    /// Domains that do not exist.
+    Missing(Box<Missing>),
 }
 
 /// Something that a detector found, kept until its surroundings are known. What the report lists is
@@ -232,6 +238,8 @@ pub struct Part {
     pub(crate) named: HashMap<Box<str>, Destination>,
     pub(crate) addressed: HashMap<Addr, Destination>,
     pub(crate) probes: BTreeMap<Day, Probes>,
+    /// Inside hosts that asked for names of a domain. A client lives in one bucket, so their numbers add up.
+    pub(crate) asked: HashMap<Box<str>, u32>,
     /// Each on its own, so that putting parts together moves pointers only.
     pub(crate) candidates: Vec<Arc<Candidate>>,
     /// Texts of the uids that candidates point to and that do not fit into a number.
@@ -336,6 +344,12 @@ impl Part {
         }
         for (address, destination) in other.addressed {
             self.addressed.entry(address).or_default().merge(&destination);
+        }
+        if other.asked.len() > self.asked.len() {
+            std::mem::swap(&mut self.asked, &mut other.asked);
+        }
+        for (domain, hosts) in other.asked {
+            *self.asked.entry(domain).or_default() += hosts;
         }
         for (day, probes) in other.probes {
             let mine = self.probes.entry(day).or_default();
