@@ -24,6 +24,8 @@ pub mod service {
     pub const QUIC: u8 = 4;
     /// DNS.
     pub const DNS: u8 = 8;
+    /// SSH.
+    pub const SSH: u8 = 64;
 }
 
 /// One flow. Values that the sensor did not give are 0.
@@ -316,6 +318,7 @@ fn services_of(text: &[u8]) -> u8 {
         b"http" | b"HTTP" => service::HTTP,
         b"quic" | b"QUIC" => service::QUIC,
         b"dns" | b"DNS" => service::DNS,
+        b"ssh" | b"SSH" => service::SSH,
         _ => 0,
     };
     match one(text) {
@@ -522,8 +525,8 @@ fn read_flow<'a>(
         resp_port: ports as u16,
         transport,
         state,
-        services: services & 0x0f,
-        sizes: match services >> SIZES_SHIFT {
+        services: services & !(3 << SIZES_SHIFT),
+        sizes: match services >> SIZES_SHIFT & 3 {
             0 => Sizes::Counted,
             1 => Sizes::Estimated,
             _ => Sizes::Exported,

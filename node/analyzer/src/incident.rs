@@ -236,7 +236,8 @@ fn judge(context: &Context<'_>, candidate: &Arc<Candidate>) -> Vec<Case> {
         return Vec::new();
     }
     let around = context.around(candidate);
-    if Rarity::of(&around) == Rarity::Common {
+    let blamed = candidate.scores.iter().any(|score| score.behaviour.blames_source());
+    if Rarity::of(&around) == Rarity::Common && !blamed {
         return Vec::new(); // the severity table ends at info for these
     }
     let group = candidate.group();

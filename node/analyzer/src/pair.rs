@@ -128,6 +128,8 @@ pub struct Hints {
     pub tls: u64,
     /// Flows in which the sensor recognised HTTP.
     pub http: u64,
+    /// Flows in which the sensor recognised SSH.
+    pub ssh: u64,
     /// Flows in which the client itself named the destination: TLS or QUIC server name, Host header, CONNECT.
     pub client_named: u64,
     /// A JA3 or user agent that this source used to exactly one name (or one address when it has none).

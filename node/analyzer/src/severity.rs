@@ -72,6 +72,11 @@ pub fn rule(
 ) -> Ruling {
     use Severity::{High, Info, Low, Medium};
     let mut ruling = Ruling { severity: score::band(threat_milli), reason: None };
+    if behaviour == Behaviour::BruteForceLogin {
+        ruling.cap(true, Medium, "attempts alone");
+        ruling.cap(group.direction == Direction::Inbound, Low, "what every open server sees");
+        return ruling.of_asset(around);
+    }
     if is_scan(behaviour) {
         ruling.cap(true, Medium, "a scan alone");
         ruling.cap(around.weak_evidence, Low, "answers may have been missed");
@@ -166,6 +171,11 @@ pub(crate) const fn is_dns_hint(behaviour: Behaviour) -> bool {
     )
 }
 
+/// Behaviours of which a destination's rarity says nothing: it is the victim.
+const fn is_on_victims(behaviour: Behaviour) -> bool {
+    is_scan(behaviour) || matches!(behaviour, Behaviour::BruteForceLogin)
+}
+
 /// Behaviours towards many destinations or ports at once.
 pub(crate) const fn is_scan(behaviour: Behaviour) -> bool {
     matches!(behaviour, Behaviour::HorizontalScan | Behaviour::VerticalScan | Behaviour::IcmpSweep)
@@ -179,7 +189,7 @@ fn is_ordinary(group: &Group<'_>) -> bool {
     let hints = &group.hints;
     matches!(group.grouping, Grouping::Name | Grouping::Proxied)
         && (hints.tls > 0 || hints.http > 0)
-        && hints.client_named * 2 >= group.totals.flows
+        && hints.client_named >= group.totals.flows.div_ceil(2)
         && (group.grouping == Grouping::Proxied || ORDINARY_PORTS.contains(&group.port))
         && !hints.lacks_host_header()
         && hints.mime_mismatch == 0
@@ -203,9 +213,12 @@ pub struct Weighed {
 /// nothing to report.
 #[must_use]
 pub fn weigh(score: Score, group: &Group<'_>, around: &Surroundings) -> Weighed {
-    // What surrounds one destination says nothing about many.
-    let modifiers =
-        if is_scan(score.behaviour) { Modifiers::default() } else { Modifiers::of(group, around) };
+    // How rare victims are says nothing.
+    let modifiers = if is_on_victims(score.behaviour) {
+        Modifiers::default()
+    } else {
+        Modifiers::of(group, around)
+    };
     let threat_milli = score::threat(score.base_milli, &modifiers);
     let ruling = rule(score.behaviour, threat_milli, group, around);
     let confidence = confidence(threat_milli, group, around);
@@ -218,7 +231,7 @@ pub fn weigh(score: Score, group: &Group<'_>, around: &Surroundings) -> Weighed 
 #[must_use]
 pub fn judge(mut hit: Hit, group: &Group<'_>, around: &Surroundings) -> Judged {
     let Weighed { modifiers, threat_milli, ruling, confidence } = weigh(hit.score(), group, around);
-    if !is_scan(hit.behaviour) {
+    if !is_on_victims(hit.behaviour) {
         prevalence(around, &mut hit);
         first_seen(around, &mut hit);
         signs(group, &modifiers, &mut hit);
@@ -422,11 +435,11 @@ pub fn actions(severity: Severity, target: &Target<'_>) -> Vec<Action> {
         &outside,
         format!("Check whether {outside} belongs to an agent or updater in use."),
     );
-    if is_scan(target.behaviour) {
+    if is_on_victims(target.behaviour) && target.direction != Direction::Inbound {
         let ours = action(
             "ask_owner",
             &inside,
-            format!("Ask whether {inside} is a scanner of yours or has just been set up."),
+            format!("Ask whether {inside} is a scanner or script of yours."),
         );
         return match severity {
             Severity::Critical | Severity::High => vec![isolate, find],

@@ -171,3 +171,46 @@ fn any_order_gives_the_same() {
         assert_eq!(json(&rows), before, "seed {seed}");
     }
 }
+
+/// Sessions with a server, so many seconds apart, of so many bytes each way.
+fn sessions(count: u64, apart_s: u64, port: u16, service: &str, bytes: u64) -> Vec<String> {
+    (0..count)
+        .map(|n| {
+            let at = DAY + n * apart_s;
+            format!(
+                "{at}.000000\tCl{n}\t{SCANNER}\t{}\t10.0.0.9\t{port}\ttcp\t{service}\t2.000000\t{bytes}\t\
+                 {bytes}\tSF\t-\t-\t0\tSD\t12\t2000\t12\t2000\t-\n",
+                40_000 + n
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn guessed_passwords() {
+    for (port, service) in [(22, "-"), (902, "ssh"), (3389, "-")] {
+        let rows = sessions(20, 31, port, service, 2_000);
+        let all = found(&rows);
+        let guessed = all.iter().find(|one| one.behaviour == Behaviour::BruteForceLogin);
+        assert_eq!(guessed.map(|one| one.severity), Some(Severity::Medium), "{port}");
+        let few = found(&sessions(19, 31, port, service, 2_000));
+        assert!(few.iter().all(|one| one.behaviour != Behaviour::BruteForceLogin), "{port}");
+        // The twentieth comes ten minutes after the first.
+        let slower = found(&sessions(20, 32, port, service, 2_000));
+        assert!(slower.iter().all(|one| one.behaviour != Behaviour::BruteForceLogin), "{port}");
+        let work = found(&sessions(20, 31, port, service, 2_146));
+        assert!(work.iter().all(|one| one.behaviour != Behaviour::BruteForceLogin), "{port}");
+    }
+    assert!(
+        found(&sessions(20, 7, 445, "-", 2_000))
+            .iter()
+            .all(|one| { one.behaviour != Behaviour::BruteForceLogin })
+    );
+    let inbound: Vec<_> = sessions(300, 1, 22, "-", 900)
+        .into_iter()
+        .map(|row| row.replace(SCANNER, "198.51.100.1"))
+        .collect();
+    let inbound = found(&inbound);
+    let guessed = inbound.iter().find(|one| one.behaviour == Behaviour::BruteForceLogin).unwrap();
+    assert_eq!(guessed.severity, Severity::Low);
+}

@@ -12,6 +12,7 @@
 //! | `dns` | names that carry data: tunnels in DNS; asked of a source and a domain |
 //! | `dns_flows` | the same in flows alone |
 //! | `dga` | many domains that do not exist |
+//! | [`login`] | log-on after log-on, as guessed passwords are |
 //! | `scan` | many hosts or ports tried, which gave nothing; asked of a source, not of a group |
 //! | [`infrastructure`] | not a detector: protocols whose job is to tick, which are left alone |
 //! | `template` | a detector to copy, compiled in tests only |
@@ -21,6 +22,7 @@ pub(crate) mod dga;
 pub(crate) mod dns;
 pub(crate) mod dns_flows;
 pub mod infrastructure;
+pub mod login;
 pub mod long_connection;
 pub(crate) mod scan;
 pub mod strobe;
@@ -54,10 +56,11 @@ struct Detector {
 }
 
 /// The detectors, in the order of their behaviours' numbers. A behaviour is registered here and nowhere else.
-const DETECTORS: [Detector; 3] = [
+const DETECTORS: [Detector; 4] = [
     Detector { score: beacon::score, detect: beacon::detect },
     Detector { score: strobe::score, detect: strobe::detect },
     Detector { score: long_connection::score, detect: long_connection::detect },
+    Detector { score: login::score, detect: login::detect },
 ];
 
 /// Behaviours that these detectors find.
@@ -75,6 +78,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::HorizontalScan,
     Behaviour::VerticalScan,
     Behaviour::IcmpSweep,
+    Behaviour::BruteForceLogin,
     Behaviour::LongConnection,
 ];
 

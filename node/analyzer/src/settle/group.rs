@@ -96,6 +96,7 @@ impl Gathered {
         totals.count(flow, category);
         hints.tls += u64::from(flow.services & (service::TLS | service::QUIC) != 0);
         hints.http += u64::from(flow.services & service::HTTP != 0);
+        hints.ssh += u64::from(flow.services & service::SSH != 0);
         let said =
             matches!(named_by, NamedBy::Sni | NamedBy::Quic | NamedBy::Http | NamedBy::Connect);
         hints.client_named += u64::from(said);

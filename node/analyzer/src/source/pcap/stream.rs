@@ -24,6 +24,8 @@ pub(super) enum Stream {
     Tls(Box<tls::Session>),
     Http(Box<http::Requests>),
     Quic(Box<quic::Connection>),
+    /// Only that it is SSH.
+    Ssh,
     Dns(Box<Questions>),
 }
 
@@ -44,7 +46,7 @@ impl Stream {
             *self = Self::begun(bytes, time_us, about);
         }
         match self {
-            Self::Silent | Self::Other => {}
+            Self::Silent | Self::Other | Self::Ssh => {}
             Self::Tls(session) => session.data(from_orig, bytes),
             Self::Http(requests) => requests.data(from_orig, bytes, time_us, about, sink),
             Self::Quic(connection) if from_orig => connection.datagram(bytes),
@@ -63,6 +65,8 @@ impl Stream {
             UDP => Self::Other,
             _ if tls::begins(bytes) => Self::Tls(Box::new(tls::Session::new(time_us))),
             _ if http::begins(bytes) => Self::Http(Box::default()),
+            // RFC 4253, 4.2.
+            _ if bytes.starts_with(b"SSH-") => Self::Ssh,
             _ => Self::Other,
         }
     }
@@ -74,14 +78,14 @@ impl Stream {
             Self::Tls(session) => session.gap(from_orig),
             Self::Http(requests) => requests.gap(from_orig),
             Self::Dns(questions) => questions.begun[usize::from(from_orig)].clear(),
-            Self::Silent | Self::Other | Self::Quic(_) => {}
+            Self::Silent | Self::Other | Self::Quic(_) | Self::Ssh => {}
         }
     }
 
     /// Bytes kept until more comes.
     pub(super) fn buffered(&self) -> usize {
         match self {
-            Self::Silent | Self::Other => 0,
+            Self::Silent | Self::Other | Self::Ssh => 0,
             Self::Tls(session) => session.buffered(),
             Self::Http(requests) => requests.buffered(),
             Self::Quic(connection) => connection.buffered(),
@@ -96,6 +100,7 @@ impl Stream {
             Self::Tls(_) => Some("ssl"),
             Self::Http(_) => Some("http"),
             Self::Quic(_) => Some("quic"),
+            Self::Ssh => Some("ssh"),
             Self::Dns(questions) => questions.seen.then_some("dns"),
         }
     }
@@ -103,7 +108,7 @@ impl Stream {
     /// Hands on what has not been yet.
     pub(super) fn finish(&mut self, about: &About<'_>, sink: &mut dyn Sink) {
         match self {
-            Self::Silent | Self::Other => {}
+            Self::Silent | Self::Other | Self::Ssh => {}
             Self::Tls(session) => session.finish(about, sink),
             Self::Http(requests) => requests.finish(about, sink),
             Self::Quic(connection) => connection.finish(about, sink),
