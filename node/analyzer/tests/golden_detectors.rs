@@ -371,7 +371,7 @@ mod detectors {
         let proxied = find(&proxied("beacon.example", &contacts));
         assert_eq!(behaviours(&proxied), [Behaviour::C2BeaconProxied]);
         let mut by_dns_only = by_name("beacon.example", &contacts);
-        by_dns_only.hints.tls = 0;
+        by_dns_only.hints.client_named = 0;
         assert_eq!(behaviours(&find(&by_dns_only)), [Behaviour::C2BeaconIp]);
     }
 

@@ -96,7 +96,7 @@ fn rhythm_min_milli(contacts: &[Contact]) -> u16 {
 const fn behaviour(group: &Group<'_>) -> Behaviour {
     match group.grouping {
         Grouping::Proxied => Behaviour::C2BeaconProxied,
-        Grouping::Name if group.hints.tls > 0 || group.hints.http > 0 => Behaviour::C2BeaconHttpTls,
+        Grouping::Name if group.hints.client_named > 0 => Behaviour::C2BeaconHttpTls,
         Grouping::Name | Grouping::Address => Behaviour::C2BeaconIp,
     }
 }
