@@ -1,4 +1,5 @@
-//! Goal: a source that knocks at many doors is found, and what only looks like it is not.
+//! Goal: a source that knocks at many doors (`detect/scan.rs`) or tries password after password (`detect/login.rs`) is found,
+//! and what only looks like it is not.
 //!
 //! Method: logs of our own making around each edge of DETECTORS.md's row, through the whole analyzer.
 
