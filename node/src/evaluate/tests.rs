@@ -11,14 +11,14 @@ fn a_sample_day_as_a_capture_is_found_wherever_it_is_laid() {
     let sample = Sample::make(&folder.path().join("s"), 7, 12, 1, "beacons").unwrap();
     let other = folder.path().join("s/other.tsv");
     let key = std::fs::read_to_string(sample.key()).unwrap();
-    let unread = "x.flows\tnetflow\t10.0.0.0/8\t*\t-\t-\t-\t-\thigh\tbenign\tnot-read\t\n";
+    let unread = "x.flows\tsflow\t10.0.0.0/8\t*\t-\t-\t-\t-\thigh\tbenign\tnot-read\t\n";
     std::fs::write(&other, format!("{}{unread}", key.lines().next().unwrap().to_owned() + "\n"))
         .unwrap();
     let evaluation = measure::all(&[sample.key(), other], 9, 12, 3).unwrap();
     let row = &evaluation.recordings[0];
     assert!(row.malicious && row.ranks["as_is"] <= 3, "{:?}", row.ranks);
     assert!(row.ranks.contains_key("laid"), "{:?}", row.ranks);
-    assert_eq!(evaluation.not_read["netflow"], ["not-read"]);
+    assert_eq!(evaluation.not_read["sflow"], ["not-read"]);
     assert_eq!(evaluation.budget.as_ref().unwrap().host_days, 12);
     for row in &evaluation.robustness[..3] {
         assert_eq!(row.reports_differ, 0, "{}", row.view);
@@ -30,7 +30,7 @@ fn a_sample_day_as_a_capture_is_found_wherever_it_is_laid() {
     assert!(kept("{}").is_err());
     assert!(kept(&json.replace(SCHEMA, "other")).unwrap_err().to_string().contains("other"));
     let text = table::text(&evaluation);
-    assert!(text.contains("not read, netflow: 1 (not-read)"), "{text}");
+    assert!(text.contains("not read, sflow: 1 (not-read)"), "{text}");
     let page = table::readme(&evaluation);
     let marked = "a\n<!-- evaluation: begin -->\nold\n<!-- evaluation: end -->\nb\n";
     let written = table::between_markers(marked, &page).unwrap();

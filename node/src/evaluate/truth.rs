@@ -5,7 +5,7 @@
 //! | column | meaning |
 //! |---|---|
 //! | `path` | file or folder, relative to the table |
-//! | `format` | `zeek`, `eve` or `pcap`; another is listed as not read |
+//! | `format` | `zeek`, `eve`, `pcap` or `netflow`; another is listed as not read |
 //! | `home_net` | networks of the inside, joined by `\|` |
 //! | `source` | who opened the connections; `*`: anybody |
 //! | `destination` | names or addresses, joined by `\|`, any of which is right; `*`: any; `-` in a benign row |
@@ -27,7 +27,7 @@ use ipnet::IpNet;
 use crate::limits::TRUTH_ROWS_MAX;
 
 /// Formats that the analyzer reads.
-pub(super) const READ: [&str; 3] = ["zeek", "eve", "pcap"];
+pub(super) const READ: [&str; 4] = ["zeek", "eve", "pcap", "netflow"];
 
 /// The first line.
 const COLUMNS: [&str; 12] = [
