@@ -1,13 +1,15 @@
 //! The only gRPC client of Flowlore's local port, as a library.
 //!
-//! Every call carries a header signed by the credential's key over method, time and a nonce, so
-//! that whoever reads one can neither act in its holder's name nor call again with it.
+//! Calls carry a header signed by the credential's key over method, time and a nonce, so that whoever reads one
+//! can neither act in its holder's name nor call again with it. Look-ups are made in a session that the first of
+//! them opens, and signed where there is none.
 //! Wire messages become domain types here; nobody else meets them.
 
 mod answer;
 mod call;
 mod label;
 mod lookup;
+mod session;
 mod status;
 mod upload;
 
@@ -28,6 +30,7 @@ use crate::access::{Access, NodeAddress};
 use crate::failure::Failure;
 use crate::limits::{CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT};
 use call::Signer;
+use session::Session;
 
 type Signed = InterceptedService<Channel, Signer>;
 
@@ -36,6 +39,7 @@ type Signed = InterceptedService<Channel, Signer>;
 pub struct Client {
     channel: Signed,
     address: Arc<str>,
+    session: Session,
 }
 
 impl Client {
@@ -50,7 +54,8 @@ impl Client {
             Failure::new("unavailable", message, call::START_HINT)
         })?;
         let signer = Signer::new(access.credential, clock);
-        Ok(Self { channel: Signed::new(channel, signer), address })
+        let channel = Signed::new(channel, signer);
+        Ok(Self { channel, address, session: Session::default() })
     }
 }
 

@@ -97,6 +97,20 @@ async fn a_large_batch_is_split() {
 }
 
 #[tokio::test]
+async fn look_ups_of_one_connection_are_signed_once() {
+    let node = Node::on_socket().await;
+    let client = node.client().await;
+    let asked = ["unseen.example".to_owned()];
+    for signed in [1, 1, 1, 2, 2] {
+        if signed == 2 && node.seen().nonces.len() == 1 {
+            node.forget_session();
+        }
+        assert_eq!(client.lookup(&asked).await.unwrap().len(), 1);
+        assert_eq!(node.seen().nonces.len(), signed);
+    }
+}
+
+#[tokio::test]
 async fn a_node_that_does_not_answer_what_was_asked_is_not_believed() {
     let node = Node::on_socket().await;
     for (destination, told) in [

@@ -13,13 +13,14 @@ use tonic::service::Interceptor;
 use tonic::{Code, GrpcMethod, Request, Status};
 
 use super::Client;
+use super::session::AUTHORIZATION;
 use crate::failure::Failure;
 
 /// What to do when nobody answers.
 pub(super) const START_HINT: &str =
     "is the node running? start it with `flowlore-node run --dir DIR`";
 
-/// Signs every call with the credential's key.
+/// Signs calls with the credential's key, those in a session aside.
 #[derive(Clone)]
 pub(super) struct Signer {
     credential: Arc<CredentialFile>,
@@ -40,6 +41,9 @@ impl fmt::Debug for Signer {
 
 impl Interceptor for Signer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if request.metadata().contains_key(AUTHORIZATION) {
+            return Ok(request); // In a session.
+        }
         let method = request.extensions().get::<GrpcMethod<'_>>();
         let method = method.ok_or_else(|| Status::internal("the call has no method to sign"))?;
         let path = format!("/{}/{}", method.service(), method.method());
@@ -48,7 +52,7 @@ impl Interceptor for Signer {
         let mut value: MetadataValue<_> =
             header.parse().map_err(|_| Status::internal("the header is not ASCII"))?;
         value.set_sensitive(true);
-        request.metadata_mut().insert("authorization", value);
+        request.metadata_mut().insert(AUTHORIZATION, value);
         Ok(request)
     }
 }

@@ -1,8 +1,11 @@
 //! `ReputationService.Lookup`.
 
 use flowlore_proto::v1;
+use tonic::metadata::AsciiMetadataValue;
+use tonic::{Code, Request, Status, Streaming};
 use v1::reputation_service_client::ReputationServiceClient;
 
+use super::session::{AUTHORIZATION, OPEN, SESSION};
 use super::{Answer, Client};
 use crate::failure::Failure;
 use crate::limits::{LOOKUP_BATCH_BYTES_MAX, LOOKUP_BATCH_MAX, LOOKUP_TIMEOUT, MESSAGE_BYTES_MAX};
@@ -19,11 +22,8 @@ impl Client {
     }
 
     async fn lookup_batch(&self, batch: &[String]) -> Result<Vec<Answer>, Failure> {
-        let mut service = ReputationServiceClient::new(self.channel.clone())
-            .max_decoding_message_size(MESSAGE_BYTES_MAX);
-        let request = v1::LookupRequest { destinations: batch.to_vec() };
-        let answered = service.lookup(request).await;
-        let mut stream = answered.map_err(|status| self.refusal(status))?.into_inner();
+        let asked = self.ask(v1::LookupRequest { destinations: batch.to_vec() }).await;
+        let mut stream = asked.map_err(|status| self.refusal(status))?;
         let mut answers: Vec<Option<Answer>> = vec![None; batch.len()];
         while let Some(answer) = stream.message().await.map_err(|status| self.refusal(status))? {
             let place = usize::try_from(answer.index).unwrap_or(usize::MAX);
@@ -37,6 +37,26 @@ impl Client {
         }
         let all: Option<Vec<Answer>> = answers.into_iter().collect();
         all.ok_or_else(|| self.nonsense("a destination was left without an answer"))
+    }
+
+    /// Asks in the session of this client's connection. Where there is none, or the node does not know it any more
+    /// as after a new connection, the call is signed and opens one.
+    async fn ask(&self, request: v1::LookupRequest) -> Result<Streaming<v1::Answer>, Status> {
+        let mut service = ReputationServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX);
+        if let Some(known) = self.session.known() {
+            let mut within = Request::new(request.clone());
+            within.metadata_mut().insert(AUTHORIZATION, known);
+            match service.lookup(within).await {
+                Err(status) if status.code() == Code::Unauthenticated => {}
+                done => return Ok(done?.into_inner()),
+            }
+        }
+        let mut signed = Request::new(request);
+        signed.metadata_mut().insert(SESSION, AsciiMetadataValue::from_static(OPEN));
+        let answered = service.lookup(signed).await?;
+        self.session.opened(answered.metadata());
+        Ok(answered.into_inner())
     }
 }
 

@@ -40,8 +40,10 @@ pub(crate) struct Seen {
     pub(crate) put: Option<v1::PutLabelRequest>,
     /// Files of the last upload.
     pub(crate) files: Vec<SeenFile>,
-    /// Of all calls.
+    /// Of all signed calls.
     pub(crate) nonces: Vec<[u8; 16]>,
+    /// The number of the session, while the node knows one.
+    pub(crate) session: Option<String>,
 }
 
 /// A file that was uploaded.
@@ -100,6 +102,11 @@ impl Node {
 
     pub(crate) fn seen(&self) -> Seen {
         self.seen.lock().unwrap().clone()
+    }
+
+    /// Knows no session any more, as after a restart.
+    pub(crate) fn forget_session(&self) {
+        self.seen.lock().unwrap().session = None;
     }
 
     /// How the last upload's stream ended: half-closed, or broken off.
@@ -163,6 +170,30 @@ impl Script {
         checked.map_err(|error| refuse(&error.to_string()))?;
         self.seen().nonces.push(header.nonce);
         Ok(())
+    }
+}
+
+impl Script {
+    /// Lets a call of the session in; else it must be signed, and opens one if it wishes so.
+    fn session<T>(&self, request: &Request<T>) -> Result<Option<String>, Status> {
+        let header = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
+        if let Some(number) =
+            header("authorization").unwrap_or("").strip_prefix("Flowlore-Session ")
+        {
+            let is_known = self.seen().session.as_deref() == Some(number);
+            return if is_known {
+                Ok(None)
+            } else {
+                Err(Status::unauthenticated("no such session"))
+            };
+        }
+        self.admit(request, "ReputationService/Lookup")?;
+        if header("flowlore-session") != Some("open") {
+            return Ok(None);
+        }
+        let number = format!("{:064x}", self.seen().nonces.len());
+        self.seen().session = Some(number.clone());
+        Ok(Some(number))
     }
 }
 
@@ -238,7 +269,7 @@ impl ReputationService for Script {
         &self,
         request: Request<v1::LookupRequest>,
     ) -> Result<Response<Self::LookupStream>, Status> {
-        self.admit(&request, "ReputationService/Lookup")?;
+        let session = self.session(&request)?;
         let asked = request.into_inner().destinations;
         self.seen().batches.push(asked.len());
         let mut answers = Vec::new();
@@ -251,7 +282,11 @@ impl ReputationService for Script {
             answers.extend(std::iter::repeat_n(Ok(answer(index, text)), repeats));
         }
         answers.reverse();
-        Ok(Response::new(tokio_stream::iter(answers)))
+        let mut response = Response::new(tokio_stream::iter(answers));
+        if let Some(number) = session {
+            response.metadata_mut().insert("flowlore-session", number.parse().unwrap());
+        }
+        Ok(response)
     }
 }
 
