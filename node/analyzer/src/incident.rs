@@ -31,7 +31,7 @@ use crate::{
     pair::{Arrival, Contact, Surroundings},
     report::model::{ActionEntry, EvidenceEntry, Finding, FindingDestination, Incident, Pivots},
     score::PREVALENCE_HOSTS_MIN,
-    settle::{Candidate, Matter, Part, Pivot, Where},
+    settle::{Candidate, Destination, Matter, Part, Pivot, Where},
     severity::{self, Rarity, Target, Weighed, weigh},
     stats::Scratch,
 };
@@ -97,15 +97,15 @@ impl Context<'_> {
         zone.domain().and_then(|domain| self.part.asked.get(domain)).copied().unwrap_or(0)
     }
 
-    /// Whether somebody inside went where half of the zone's names lead: whoever asks for others, as resolvers do,
-    /// visits nothing itself.
-    fn visits(&self, zone: &Zone) -> bool {
-        let visited = zone
-            .sample
-            .iter()
-            .filter(|name| self.part.named.get(&***name).is_some_and(|one| one.inside_hosts > 0));
-        let visited = visited.count();
-        visited > 0 && visited * 2 >= zone.sample.len()
+    /// What a candidate shows, now that it is known where everybody went.
+    fn scores(&self, candidate: &Candidate) -> Vec<Score> {
+        let Matter::Zone(zone) = &candidate.matter else { return candidate.scores.to_vec() };
+        let inside = |one: Option<&Destination>| one.is_some_and(|one| one.inside_hosts > 0);
+        let visited = zone.sample.iter().filter(|(name, address)| {
+            let by_address = address.and_then(|address| self.part.addressed.get(&address));
+            inside(self.part.named.get(name)) || inside(by_address)
+        });
+        zone.scores_beside(visited.count())
     }
 
     fn leased_name(&self, address: Addr) -> Option<&str> {
@@ -130,9 +130,9 @@ struct Case {
 
 impl Case {
     /// The sentences of this case's score, from a matter that makes them one score at a time.
-    fn hits(&self, hit: impl Fn(Score) -> Hit) -> Vec<Hit> {
-        let scores = self.candidate.scores.iter();
-        scores.filter(|score| score.behaviour == self.behaviour).map(|&score| hit(score)).collect()
+    fn hits(&self, context: &Context<'_>, hit: impl Fn(Score) -> Hit) -> Vec<Hit> {
+        let scores = context.scores(&self.candidate).into_iter();
+        scores.filter(|score| score.behaviour == self.behaviour).map(hit).collect()
     }
 
     /// The hit with all its sentences.
@@ -141,9 +141,9 @@ impl Case {
         let hits = match &self.candidate.matter {
             Matter::Pair => detect(&group, &around, scratch),
             Matter::Scan(sweep) => vec![sweep.hit()],
-            Matter::Zone(zone) => self.hits(|score| zone.hit(score)),
-            Matter::Sessions(sessions) => self.hits(|score| sessions.hit(score)),
-            Matter::Missing(missing) => self.hits(|score| missing.hit(score)),
+            Matter::Zone(zone) => self.hits(context, |score| zone.hit(score)),
+            Matter::Sessions(sessions) => self.hits(context, |score| sessions.hit(score)),
+            Matter::Missing(missing) => self.hits(context, |score| missing.hit(score)),
         };
         let hit = hits.into_iter().find(|hit| hit.behaviour == self.behaviour)?;
         Some(severity::judge(hit, &group, &around))
@@ -232,9 +232,6 @@ const fn lookups(matter: &Matter) -> bool {
 }
 
 fn judge(context: &Context<'_>, candidate: &Arc<Candidate>) -> Vec<Case> {
-    if matches!(&candidate.matter, Matter::Zone(zone) if context.visits(zone)) {
-        return Vec::new();
-    }
     let around = context.around(candidate);
     let blamed = candidate.scores.iter().any(|score| score.behaviour.blames_source());
     if Rarity::of(&around) == Rarity::Common && !blamed {
@@ -242,7 +239,7 @@ fn judge(context: &Context<'_>, candidate: &Arc<Candidate>) -> Vec<Case> {
     }
     let group = candidate.group();
     let alone = around.hosts_contacting == 1 && around.inside_hosts >= PREVALENCE_HOSTS_MIN;
-    let weighed = candidate.scores.iter().map(|&score| {
+    let weighed = context.scores(candidate).into_iter().map(|score| {
         let Weighed { threat_milli, ruling, confidence, .. } = weigh(score, &group, &around);
         Case {
             candidate: Arc::clone(candidate),

@@ -211,6 +211,52 @@ fn who_asks_for_others_is_not_blamed() {
 }
 
 #[test]
+fn what_others_visit_holds_it_down() {
+    // A resolver of ours asks for 200 names that carry data; somebody went to every fourth of them by address alone.
+    let (mut logs, mut numbers) = (Logs::default(), Numbers(3));
+    for n in 0..200_u64 {
+        let (name, to) =
+            (format!("{}.cdn.example", code(&mut numbers, 48)), format!("198.51.100.{}", n + 1));
+        logs.ask(&Ask { second: n, client: RESOLVER, name: &name, answers: &to, ..Ask::default() });
+        if n % 4 == 0 {
+            logs.visit(n, HOST, &to);
+        }
+    }
+    let c2 = |logs: &Logs| of(&logs.findings(), Behaviour::C2OverDns).map(|one| one.severity);
+    assert_eq!(c2(&logs), Some(Severity::Medium));
+    for n in 0..200 {
+        logs.visit(n, HOST, &format!("198.51.100.{}", n + 1));
+    }
+    assert_eq!(c2(&logs), None);
+}
+
+#[test]
+fn an_address_that_is_visited_under_another_name_confirms_nothing() {
+    let (mut logs, mut numbers) = (Logs::default(), Numbers(3));
+    let mut hellos = Vec::new();
+    for n in 0..200_u64 {
+        let (name, to) = (format!("{}.evil.example", code(&mut numbers, 48)), "198.51.100.7");
+        logs.ask(&Ask { second: n, name: &name, answers: to, ..Ask::default() });
+        hellos.push(logs::ssl(
+            n * 1_000,
+            &format!("Cv{}", logs.conn.len()),
+            HOST,
+            40_001,
+            to,
+            "www.news.example",
+        ));
+        logs.visit(n, HOST, to);
+    }
+    let mut files = vec![file("conn.log", CONN, &logs.conn), file("dns.log", DNS, &logs.dns)];
+    let c2 = |files: &[logs::File]| {
+        of(&report(files, &all()).findings, Behaviour::C2OverDns).map(|one| one.severity)
+    };
+    assert_eq!(c2(&files), None, "without names in flows the address is all there is");
+    files.push(file("ssl.log", logs::SSL, &hellos));
+    assert_eq!(c2(&files), Some(Severity::High));
+}
+
+#[test]
 fn ordinary_look_ups_that_look_odd_are_not_found() {
     let (mut logs, mut numbers) = (Logs::default(), Numbers(9));
     for n in 0..300_u64 {

@@ -21,7 +21,7 @@ use flowlore_common::label::Behaviour;
 
 use super::Score;
 use crate::limits::{DNS_SAMPLE_NAMES_MAX, DNS_TYPES_MAX};
-use crate::packed::mix_bytes;
+use crate::packed::{Addr, mix_bytes};
 use crate::score::{self, Steps};
 
 /// Names under one domain within a day. [RITA: 100, 500, 800, 1,000 subdomains]
@@ -108,6 +108,8 @@ pub(crate) struct Name<'a> {
     pub(crate) odd_type: u16,
     /// A label begins with `_`: a name by which services publish texts (RFC 8552).
     pub(crate) underscored: bool,
+    /// An address that it resolved to.
+    pub(crate) address: Option<Addr>,
     /// The client then contacted what it resolved to.
     pub(crate) visited: bool,
 }
@@ -162,8 +164,8 @@ pub(crate) struct Zone {
     pub(crate) odd_types: Vec<u16>,
     /// Whether the input has flows of the source, so that a visit would have been seen.
     pub(crate) visits_seen: bool,
-    /// Some names, those with the lowest hashes.
-    pub(crate) sample: Vec<Box<str>>,
+    /// Some names, those with the lowest hashes, and what they resolved to.
+    pub(crate) sample: Vec<(Box<str>, Option<Addr>)>,
 }
 
 impl Zone {
@@ -178,9 +180,9 @@ impl Zone {
         odd_types.sort_unstable();
         odd_types.dedup();
         odd_types.truncate(DNS_TYPES_MAX);
-        let mut sample: Vec<(u64, &str)> = unvisited()
-            .filter_map(|name| name.shown)
-            .map(|name| (mix_bytes(name.as_bytes()), name))
+        let mut sample: Vec<(u64, &str, Option<Addr>)> = unvisited()
+            .filter_map(|name| Some((name.shown?, name.address)))
+            .map(|(name, address)| (mix_bytes(name.as_bytes()), name, address))
             .collect();
         sample.sort_unstable();
         sample.truncate(DNS_SAMPLE_NAMES_MAX);
@@ -197,7 +199,7 @@ impl Zone {
             odd: count(|name| !name.underscored && name.odd_type != 0),
             odd_types,
             visits_seen,
-            sample: sample.into_iter().map(|(_, name)| name.into()).collect(),
+            sample: sample.into_iter().map(|(_, name, address)| (name.into(), address)).collect(),
         }
     }
 
@@ -222,6 +224,17 @@ impl Zone {
         ];
         let found = all.into_iter().filter(|(_, base_milli)| *base_milli > 0);
         found.map(|(behaviour, base_milli)| Score { behaviour, base_milli }).collect()
+    }
+
+    /// The same when `visited` names of the sample were visited by others inside: whoever asks for others, as resolvers
+    /// do, visits nothing itself.
+    pub(crate) fn scores_beside(&self, visited: usize) -> Vec<Score> {
+        if visited > 0 && visited * 2 >= self.sample.len() {
+            return Vec::new();
+        }
+        let most = if visited > 0 { COUNT_ALONE_MILLI } else { u16::MAX };
+        let held = |score: Score| Score { base_milli: score.base_milli.min(most), ..score };
+        self.scores().into_iter().map(held).collect()
     }
 
     /// Base score of `c2_over_dns`.

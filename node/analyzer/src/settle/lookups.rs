@@ -171,12 +171,13 @@ impl<'a> Client<'a> {
         if Zone::new(scope(), &mut names, flows_seen).scores().is_empty() {
             return;
         }
-        let visits = visits.get_or_insert_with(|| known::visits(self.bucket));
+        let visits = visits.get_or_insert_with(|| Visits::new(self.bucket));
         let mut names: Vec<Name<'_>> = asked
             .chunk_by(|a, b| a.name == b.name)
             .filter(|of_name| !self.is_set_aside(of_name))
             .map(|of_name| Name {
-                visited: visits.contains(&(self.address(), of_name[0].name)),
+                visited: visits.visited(self.address(), of_name[0].name),
+                address: visits.address(self.address(), of_name[0].name),
                 ..self.name(site.is_some(), of_name)
             })
             .collect();
@@ -218,6 +219,7 @@ impl<'a> Client<'a> {
             txt_centibits: all().map(|query| query.txt_centibits).max().unwrap_or(0),
             odd_type: odd.unwrap_or(0),
             underscored: text.split('.').any(|label| label.starts_with('_')),
+            address: None,
             visited: false,
         }
     }

@@ -117,7 +117,7 @@ impl Zone {
             Some((end, _)) => format!("{}...", &name[..end]),
             None => name.to_owned(),
         };
-        self.sample.first().map_or_else(String::new, |name| format!(" ({})", shown(name)))
+        self.sample.first().map_or_else(String::new, |(name, _)| format!(" ({})", shown(name)))
     }
 
     fn oversize(&self, under: &str) -> Vec<Evidence> {

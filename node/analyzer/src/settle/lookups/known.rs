@@ -6,6 +6,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::{
     detect::dns_flows,
     direction::Home,
+    naming::NamedBy,
     packed::Addr,
     settle::bucket::{Bucket, NO_NAME},
 };
@@ -50,21 +51,44 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Who contacted which name, or an address that it resolved to.
-pub(super) type Visits = HashSet<(Addr, u32)>;
+/// Where look-ups led.
+pub(super) struct Visits {
+    /// (client, name): the client went there.
+    visited: HashSet<(Addr, u32)>,
+    /// (client, name): the lowest address that it resolved to.
+    addresses: HashMap<(Addr, u32), Addr>,
+}
 
-pub(super) fn visits(bucket: &Bucket) -> Visits {
-    let goes = |port: u16| port != dns_flows::PORT;
-    let flows = || bucket.flows.iter().filter(|flow| goes(flow.resp_port));
-    let contacted: HashSet<(Addr, Addr)> = flows().map(|flow| (flow.orig, flow.resp)).collect();
-    let resolved = bucket
-        .answers
-        .each()
-        .filter(|(client, address, _)| contacted.contains(&(*client, *address)));
-    let mut visits: Visits = resolved.map(|(client, _, name)| (client, name)).collect();
-    let named = bucket.flows.iter().zip(&bucket.marks).filter(|(_, mark)| mark.name != NO_NAME);
-    visits.extend(named.map(|(flow, mark)| (flow.orig, mark.name)));
-    visits
+impl Visits {
+    pub(super) fn new(bucket: &Bucket) -> Self {
+        let flows = || bucket.flows.iter().zip(&bucket.marks);
+        // Where a flow carries its name, the address alone confirms no other: whoever answers for a tunnel may say
+        // any address.
+        let silent = flows().filter(|(flow, mark)| {
+            flow.resp_port != dns_flows::PORT && mark.named_by >= NamedBy::Dns
+        });
+        let contacted: HashSet<(Addr, Addr)> =
+            silent.map(|(flow, _)| (flow.orig, flow.resp)).collect();
+        let named = flows().filter(|(_, mark)| mark.name != NO_NAME);
+        let mut visited: HashSet<_> = named.map(|(flow, mark)| (flow.orig, mark.name)).collect();
+        let mut addresses: HashMap<(Addr, u32), Addr> = HashMap::new();
+        for (client, address, name) in bucket.answers.each() {
+            let lowest = addresses.entry((client, name)).or_insert(address);
+            *lowest = address.min(*lowest);
+            if contacted.contains(&(client, address)) {
+                visited.insert((client, name));
+            }
+        }
+        Self { visited, addresses }
+    }
+
+    pub(super) fn visited(&self, client: Addr, name: u32) -> bool {
+        self.visited.contains(&(client, name))
+    }
+
+    pub(super) fn address(&self, client: Addr, name: u32) -> Option<Addr> {
+        self.addresses.get(&(client, name)).copied()
+    }
 }
 
 /// Who is inside, by the sensor's word on flows where there are some.
