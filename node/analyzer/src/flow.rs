@@ -9,6 +9,7 @@ use flowlore_common::label::Category;
 
 use crate::{
     category::{self, Shape},
+    content::Content,
     limits::BUCKETS,
     packed::{Addr, Reader, Uid, Writer, mix, unzigzag, zigzag},
     record::{Conn, ConnState, Sizes},
@@ -67,6 +68,8 @@ pub struct Flow {
     pub services: u8,
     /// How the sizes are known.
     pub sizes: Sizes,
+    /// Whether the opening was seen, both ways and in order.
+    pub begun: bool,
     /// A snapshot of a flow that goes on.
     pub open: bool,
     /// Whether the sensor takes the originator for an inside host.
@@ -150,6 +153,17 @@ pub enum Entry<'a> {
     },
     /// A look-up of a name; the text of its uid where the number does not hold it.
     Query(Query<'a>, Option<&'a str>),
+    /// A file of a kind that matters, or a large body that was sent.
+    File {
+        /// Connection.
+        uid: Uid,
+        /// Whether the connection's originator sent it.
+        sent: bool,
+        /// Its kind.
+        content: Option<Content>,
+        /// Bytes.
+        bytes: u64,
+    },
     /// A DHCP lease.
     Lease {
         /// The address in use.
@@ -217,6 +231,7 @@ const KIND_TLS: u8 = 1;
 const KIND_HTTP: u8 = 2;
 const KIND_QUERY: u8 = 3;
 const KIND_LEASE: u8 = 4;
+const KIND_FILE: u8 = 7;
 const KIND_MASK: u8 = 7;
 /// First byte of a flow, above the kind.
 const ORIG_V6: u8 = 1 << 3;
@@ -225,8 +240,9 @@ const OPEN: u8 = 1 << 5;
 /// Above: 0 other, 1 TCP, 2 UDP.
 const TRANSPORT_SHIFT: u8 = 6;
 
-/// Of the byte of services, the upper half: how sizes are known.
+/// Of the byte of services, above these: two bits of how sizes are known, one of whether the opening was seen.
 const SIZES_SHIFT: u8 = 4;
+const BEGUN: u8 = 1 << 7;
 
 /// Which bucket the records of this client wait in.
 #[must_use]
@@ -248,7 +264,9 @@ pub fn write_conn(out: &mut Writer<'_>, record: &Conn<'_>, file: u32, base_us: i
     head |= if record.open { OPEN } else { 0 };
     out.byte(head);
     out.byte(state_code(record.state) | tri(record.local_orig) << 4 | tri(record.local_resp) << 6);
-    out.byte(record.service.map_or(0, services_of) | (record.sizes as u8) << SIZES_SHIFT);
+    let begun = record.history.is_some_and(|history| history.starts_with(b"Sh"));
+    let begun = if begun { BEGUN } else { 0 };
+    out.byte(record.service.map_or(0, services_of) | (record.sizes as u8) << SIZES_SHIFT | begun);
     if transport == 0 {
         out.byte(record.transport);
     }
@@ -393,6 +411,19 @@ pub fn write_query(
     });
 }
 
+/// Writes a file.
+pub fn write_file(
+    out: &mut Writer<'_>,
+    uid: &str,
+    sent: bool,
+    content: Option<Content>,
+    bytes: u64,
+) {
+    out.byte(KIND_FILE | u8::from(sent) << 3 | Content::code(content) << 4);
+    out.uid(uid.as_bytes());
+    out.numbers([bytes]);
+}
+
 /// Writes a lease.
 pub fn write_lease(out: &mut Writer<'_>, address: Addr, time_us: i64, mac: &str, name: &str) {
     out.byte(KIND_LEASE | v6_bits(address, address));
@@ -432,6 +463,12 @@ pub fn read<'a>(input: &mut Reader<'a>, base_us: &mut i64) -> Option<Entry<'a>> 
             let (query, text) = read_query(input, head, *base_us)?;
             Entry::Query(query, text)
         }
+        KIND_FILE => Entry::File {
+            uid: input.uid()?.0,
+            sent: head & 1 << 3 != 0,
+            content: Content::from_code(head >> 4),
+            bytes: input.numbers().map(|[bytes]| bytes)?,
+        },
         KIND_LEASE => Entry::Lease {
             address: input.addr(head & 1 << 3 != 0)?,
             time_us: read_time(input)?,
@@ -525,7 +562,8 @@ fn read_flow<'a>(
         resp_port: ports as u16,
         transport,
         state,
-        services: services & !(3 << SIZES_SHIFT),
+        services: services & !(3 << SIZES_SHIFT | BEGUN),
+        begun: services & BEGUN != 0,
         sizes: match services >> SIZES_SHIFT & 3 {
             0 => Sizes::Counted,
             1 => Sizes::Estimated,

@@ -144,6 +144,8 @@ impl Case {
             Matter::Zone(zone) => self.hits(context, |score| zone.hit(score)),
             Matter::Sessions(sessions) => self.hits(context, |score| sessions.hit(score)),
             Matter::Missing(missing) => self.hits(context, |score| missing.hit(score)),
+            Matter::Chain(chain) => vec![chain.hit()],
+            Matter::Upload(upload) => upload.hit().into_iter().collect(),
         };
         let hit = hits.into_iter().find(|hit| hit.behaviour == self.behaviour)?;
         Some(severity::judge(hit, &group, &around))
@@ -189,6 +191,8 @@ struct Drafted {
     finding: Finding,
     first_day: Day,
     alone: bool,
+    /// Where it began, if that is another address: the file before the channel.
+    from: Option<Addr>,
 }
 
 /// Findings and incidents, gravest first both, and what the history is to remember of them.
@@ -327,7 +331,11 @@ fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>, scratch: &mut Sc
     let history = context.options.history.as_ref();
     let known = history.and_then(|history| history.finding(&key.text()));
     let first_day = known.map_or(day, |known| known.min(day));
-    Drafted { finding, first_day, alone: *alone, key }
+    let from = match &candidate.matter {
+        Matter::Chain(chain) => Some(chain.from_address),
+        _ => None,
+    };
+    Drafted { finding, first_day, alone: *alone, key, from }
 }
 
 fn name_of(destination: &Where) -> Option<&str> {
@@ -480,7 +488,8 @@ fn group(drafts: &[Drafted]) -> Vec<Vec<usize>> {
             let address = draft.finding.destination.address.to_string();
             (!proxied).then_some((Some(draft.key.source), address))
         };
-        for key in [(None, subject(draft))].into_iter().chain(shared) {
+        let from = draft.from.map(|address| (Some(draft.key.source), address.to_string()));
+        for key in [(None, subject(draft))].into_iter().chain(shared).chain(from) {
             let other = *first.entry(key).or_insert(at);
             let (a, b) = (root(&leader, at), root(&leader, other));
             leader[a.max(b)] = a.min(b);

@@ -9,9 +9,11 @@ use std::{collections::BTreeSet, io, sync::Arc};
 use flowlore_common::time::{Hour, Micros};
 
 use crate::{
+    content::Content,
     flow::{self, HttpBits},
     limits::{
-        BUCKETS, CHUNK_BYTES, PACKED_FIXED_BYTES_MAX, PACKED_TEXT_BYTES_MAX, QUERY_ADDRESSES_MAX,
+        BUCKETS, CHUNK_BYTES, NOTABLE_BODY_BYTES, PACKED_FIXED_BYTES_MAX, PACKED_TEXT_BYTES_MAX,
+        QUERY_ADDRESSES_MAX,
     },
     naming,
     packed::{Addr, Uid, Writer, mix_bytes},
@@ -269,6 +271,18 @@ impl Intake {
         }
     }
 
+    fn keep_file(
+        &mut self,
+        bucket: usize,
+        uid: &str,
+        sent: bool,
+        content: Option<Content>,
+        bytes: u64,
+    ) {
+        let (mut out, _) = self.waiting.open(bucket, uid.len());
+        flow::write_file(&mut out, uid, sent, content, bytes);
+    }
+
     fn note_hour(&mut self, time_us: i64) {
         let Hour(hour) = Micros(time_us).hour();
         if hour != self.last_hour {
@@ -389,11 +403,32 @@ impl Sink for Intake {
         let number = flow::bucket_of(record.ends.orig.into());
         let (mut out, _) = self.waiting.open(number, record.uid.len() + self.name.len());
         flow::write_http(&mut out, record.uid, bits, &self.name, signature);
+        let most = |types: &[&str]| types.iter().filter_map(|mime| Content::of(mime)).max();
+        let received = most(&record.resp_mime_types).filter(|content| content.runs());
+        if received.is_some() {
+            self.keep_file(number, record.uid, false, received, record.response_body_bytes);
+        }
+        let sent = most(&record.orig_mime_types);
+        if sent.is_some() || record.request_body_bytes >= NOTABLE_BODY_BYTES {
+            self.keep_file(number, record.uid, true, sent, record.request_body_bytes);
+        }
     }
 
     fn file(&mut self, record: &File<'_>) {
         self.seen.logs.files = true;
         self.note_hour(record.time_us);
+        let Some(content) = record.mime_type.and_then(Content::of) else { return };
+        let Some(sent) = record.is_orig else { return };
+        if !sent && !content.runs() {
+            return;
+        }
+        // Which end opened the connection is not told everywhere: the flow is found in one of their buckets.
+        let [one, other] = record.ends.map(|end| end.map(|end| flow::bucket_of(end.into())));
+        for number in one.into_iter().chain(other.filter(|_| other != one)) {
+            for uid in &record.conn_uids {
+                self.keep_file(number, uid, sent, Some(content), record.seen_bytes);
+            }
+        }
     }
 
     fn x509(&mut self, record: &X509<'_>) {

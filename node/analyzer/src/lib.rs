@@ -30,6 +30,7 @@
 //! | [`report`] | the whole answer, as JSON and as text |
 pub mod category;
 pub mod community;
+pub mod content;
 pub mod coverage;
 pub mod detect;
 pub mod direction;

@@ -95,6 +95,10 @@ const _: () = assert!(QUERY_ADDRESSES_MAX * 16 + 2 <= PACKED_TEXT_BYTES_MAX);
 /// keep addresses far longer than TTLs say, and Slips looks back as long.
 pub const DNS_ANSWER_HOLDS_US: i64 = 86_400 * 1_000_000;
 
+/// From so many bytes on the body of an HTTP request is kept beside its flow: the least that any rule about uploads
+/// asks for (a mebibyte, NetworkSage's).
+pub const NOTABLE_BODY_BYTES: u64 = 1 << 20;
+
 // --- Report ---
 
 /// Memory for what waits to be settled unless `--memory` says otherwise, bytes.

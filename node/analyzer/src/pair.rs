@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use flowlore_common::label::{Category, Direction};
 
+use crate::content::Content;
 use crate::flow::Flow;
 
 /// By what the contacts of a group belong together.
@@ -119,6 +120,46 @@ impl Totals {
     }
 }
 
+/// Files that came or went in the flows of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// The most able of those that came and that run.
+    pub received: Option<Content>,
+    /// Flows in which such a one came.
+    pub received_flows: u64,
+    /// Bytes of the largest such one.
+    pub received_bytes: u64,
+    /// Start of the first flow with one, microseconds since 1970 UTC.
+    pub received_us: i64,
+    /// Bytes of large bodies and of archives that were sent.
+    pub sent_bytes: u64,
+    /// Whether an archive was among them.
+    pub sent_archive: bool,
+}
+
+/// Sessions of a group in which both ends talk at length, as a person at a remote shell does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sessions {
+    /// How many.
+    pub count: u64,
+    /// Start of the first, microseconds since 1970 UTC.
+    pub first_us: i64,
+    /// Longest, microseconds.
+    pub longest_us: u64,
+    /// Payload bytes of the source in them.
+    pub bytes_out: u64,
+    /// Payload bytes of the destination in them.
+    pub bytes_in: u64,
+    /// Packets of the source in them.
+    pub packets_out: u64,
+    /// Packets of the destination in them.
+    pub packets_in: u64,
+    /// The source's contacts have names as a rule; this one has none.
+    pub nameless: bool,
+    /// The sensor saw the opening whole and recognised no protocol, as it does elsewhere.
+    pub unrecognised: bool,
+}
+
 /// What application protocols say about the flows of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hints {
@@ -139,6 +180,10 @@ pub struct Hints {
     /// All flows are pieces of one TCP connection, which the sensor wrote down anew after each silence: the same ports,
     /// and no opening seen but perhaps the first.
     pub one_connection: bool,
+    /// Files of kinds that matter, if any.
+    pub files: Option<Box<Files>>,
+    /// Sessions that may be interactive, if any.
+    pub sessions: Option<Box<Sessions>>,
 }
 
 impl Hints {

@@ -236,6 +236,8 @@ pub struct File<'a> {
     pub time_us: i64,
     /// The connections that carried it.
     pub conn_uids: Vec<&'a str>,
+    /// Its two ends, in no order; an end that is not told is absent.
+    pub ends: [Option<IpAddr>; 2],
     /// Protocol it was seen in (`HTTP`, `SMB`, `SSL`).
     pub protocol: Option<&'a str>,
     /// What its bytes look like.

@@ -111,6 +111,21 @@ pub fn rule(
         Low,
         "an ordinary named service, here since the history began or for a month",
     );
+    ruling.cap(
+        behaviour == Behaviour::MaliciousDownload
+            && is_ordinary(group)
+            && around.arrival != Arrival::New,
+        Low,
+        "from an ordinary named service",
+    );
+    ruling.cap(
+        matches!(behaviour, Behaviour::MaliciousDownload | Behaviour::ExfilVolume)
+            && shared
+            && is_ordinary(group)
+            && around.arrival != Arrival::New,
+        Info,
+        "an ordinary named service that other hosts here use too",
+    );
     let knocks = group.direction == Direction::Inbound && group.totals.bytes_in == 0;
     ruling.cap(is_c2(behaviour) && knocks, Info, "a probe that got no data");
     let long = behaviour == Behaviour::LongConnection;
@@ -155,6 +170,7 @@ const fn is_c2(behaviour: Behaviour) -> bool {
             | Behaviour::C2BeaconPeriodicSlow
             | Behaviour::C2OverDns
             | Behaviour::InteractiveC2Channel
+            | Behaviour::DownloadThenC2
             | Behaviour::Strobe
     )
 }
@@ -185,7 +201,7 @@ pub(crate) const fn is_scan(behaviour: Behaviour) -> bool {
 /// speak them, and that answers. Most of what is periodic in a
 /// small network is one of these, so it takes a measured rarity to call one grave. A rare client signature does not
 /// count against it here: every agent has one of its own.
-fn is_ordinary(group: &Group<'_>) -> bool {
+pub(crate) fn is_ordinary(group: &Group<'_>) -> bool {
     let hints = &group.hints;
     matches!(group.grouping, Grouping::Name | Grouping::Proxied)
         && (hints.tls > 0 || hints.http > 0)

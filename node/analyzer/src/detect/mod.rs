@@ -14,6 +14,10 @@
 //! | `dga` | many domains that do not exist |
 //! | [`login`] | log-on after log-on, as guessed passwords are |
 //! | `scan` | many hosts or ports tried, which gave nothing; asked of a source, not of a group |
+//! | `interactive_c2_channel` | a session in which both ends talk at length |
+//! | `malicious_download` | something that runs, from a bare address or a rare server |
+//! | `download_then_c2` | a download, and a channel soon after it; asked of a source |
+//! | `exfil_volume` | much that went out; asked of a source and destination, all ports |
 //! | [`infrastructure`] | not a detector: protocols whose job is to tick, which are left alone |
 //! | `template` | a detector to copy, compiled in tests only |
 
@@ -21,9 +25,13 @@ pub mod beacon;
 pub(crate) mod dga;
 pub(crate) mod dns;
 pub(crate) mod dns_flows;
+pub(crate) mod download_then_c2;
+pub(crate) mod exfil_volume;
 pub mod infrastructure;
+pub(crate) mod interactive_c2_channel;
 pub mod login;
 pub mod long_connection;
+mod malicious_download;
 pub(crate) mod scan;
 pub mod strobe;
 #[cfg(test)]
@@ -56,11 +64,13 @@ struct Detector {
 }
 
 /// The detectors, in the order of their behaviours' numbers. A behaviour is registered here and nowhere else.
-const DETECTORS: [Detector; 4] = [
+const DETECTORS: [Detector; 6] = [
     Detector { score: beacon::score, detect: beacon::detect },
     Detector { score: strobe::score, detect: strobe::detect },
     Detector { score: long_connection::score, detect: long_connection::detect },
     Detector { score: login::score, detect: login::detect },
+    Detector { score: interactive_c2_channel::score, detect: interactive_c2_channel::detect },
+    Detector { score: malicious_download::score, detect: malicious_download::detect },
 ];
 
 /// Behaviours that these detectors find.
@@ -80,6 +90,10 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::IcmpSweep,
     Behaviour::BruteForceLogin,
     Behaviour::LongConnection,
+    Behaviour::InteractiveC2Channel,
+    Behaviour::ExfilVolume,
+    Behaviour::MaliciousDownload,
+    Behaviour::DownloadThenC2,
 ];
 
 /// Kinds of attack as people speak of them, each with the behaviours by which it would be found.
@@ -144,7 +158,9 @@ pub fn scores(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -
 /// The gate.
 fn passes(group: &Group<'_>) -> bool {
     let long = group.totals.longest_us / 1_000_000 >= LONG_STEPS.base;
-    (group.contacts.len() >= DISTINCT_SECONDS_MIN || long) && !infrastructure::explains(group)
+    let told = group.hints.sessions.is_some() || group.hints.files.is_some();
+    (group.contacts.len() >= DISTINCT_SECONDS_MIN || long || told)
+        && !infrastructure::explains(group)
 }
 
 /// A measured fact for or against a finding, and the sentence that says it.

@@ -7,6 +7,7 @@ use hashbrown::{HashTable, hash_table::Entry};
 
 use super::part::Part;
 use crate::{
+    content::Content,
     direction::Home,
     flow::{self, Flow},
     intake::Chunks,
@@ -44,6 +45,34 @@ struct App {
 pub(crate) struct Facts {
     pub(crate) missing_host: u64,
     pub(crate) mime_mismatch: u64,
+    /// What came in that runs, and the bytes of the largest.
+    pub(crate) received: Option<Content>,
+    pub(crate) received_bytes: u64,
+    /// Bytes of the largest body that went out, and whether one was an archive.
+    pub(crate) sent_bytes: u64,
+    pub(crate) sent_archive: bool,
+}
+
+/// What a log says about a file in transit.
+#[derive(Clone, Copy, Debug)]
+struct FileSeen {
+    uid: Uid,
+    sent: bool,
+    content: Option<Content>,
+    bytes: u64,
+}
+
+impl Facts {
+    /// The same file may stand in two logs, so nothing is summed.
+    fn add_file(&mut self, file: &FileSeen) {
+        if file.sent {
+            self.sent_bytes = self.sent_bytes.max(file.bytes);
+            self.sent_archive |= file.content == Some(Content::Archive);
+        } else {
+            self.received = self.received.max(file.content);
+            self.received_bytes = self.received_bytes.max(file.bytes);
+        }
+    }
 }
 
 /// A machine as its leases describe it.
@@ -80,13 +109,14 @@ pub(crate) struct Bucket {
     pub(crate) names: Vec<Box<str>>,
     /// Client signatures: (client, signature, flow).
     pub(crate) signatures: Vec<(Addr, u64, u32)>,
-    /// What HTTP logs count, by flow.
+    /// What logs of HTTP and files count, by flow.
     pub(crate) facts: BTreeMap<u32, Facts>,
     pub(crate) leases: Vec<(Addr, Lease)>,
     /// Texts of the uids that do not fit into a number.
     pub(crate) odd_uids: BTreeMap<Uid, Box<str>>,
     pub(crate) queries: Vec<Asked>,
     apps: Vec<App>,
+    files: Vec<FileSeen>,
     pub(super) answers: Answers,
     /// Of names while they come in, then of flows.
     index: HashTable<u32>,
@@ -103,6 +133,7 @@ impl Bucket {
         self.odd_uids.clear();
         self.queries.clear();
         self.apps.clear();
+        self.files.clear();
         self.answers.clear();
         self.index.clear();
     }
@@ -145,6 +176,9 @@ impl Bucket {
                 self.apps.push(App { uid, by, name, signature, missing_host, mime_mismatch });
             }
             flow::Entry::Query(query, _) => self.take_query(&query),
+            flow::Entry::File { uid, sent, content, bytes } => {
+                self.files.push(FileSeen { uid, sent, content, bytes });
+            }
             flow::Entry::Lease { address, time_us, mac, name } => {
                 let lease = Lease { time_us, name: name.into(), mac: mac.into() };
                 self.leases.push((address, lease));
@@ -272,7 +306,7 @@ impl Bucket {
             }
         });
         self.marks.extend(marks);
-        if !self.apps.is_empty() {
+        if !self.apps.is_empty() || !self.files.is_empty() {
             self.join_apps();
         }
         if self.answers.is_empty() {
@@ -305,6 +339,12 @@ impl Bucket {
                     facts.missing_host += u64::from(app.missing_host);
                     facts.mime_mismatch += u64::from(app.mime_mismatch);
                 }
+            }
+        }
+        for file in self.files.iter().filter(|file| file.uid != Uid::NONE) {
+            let from = by_uid.partition_point(|(uid, _)| *uid < file.uid);
+            for &(_, at) in by_uid[from..].iter().take_while(|(uid, _)| *uid == file.uid) {
+                self.facts.entry(at).or_default().add_file(file);
             }
         }
         said.sort_unstable();

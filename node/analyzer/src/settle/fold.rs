@@ -8,19 +8,21 @@ use hashbrown::HashMap;
 
 use super::{
     bucket::{Bucket, NO_NAME},
+    chains,
     destination::Destination,
     group::{Gathered, Groups, Key, Spot},
     hosts, lookups,
     part::{Candidate, Matter, Part, Pivot, Row, Sums, Where},
+    sessions, uploads,
 };
 use crate::{
-    detect::{self, Score},
+    detect::{self, Score, exfil_volume::Upload},
     direction::{Home, stays_on_link},
     flow::Flow,
     limits::{ADDRESSES_MAX, PIVOT_FLOWS_MAX},
     naming::NamedBy,
     packed::Addr,
-    pair::{Contact, Group, Hints, Surroundings},
+    pair::{Contact, Files, Group, Hints, Sessions, Surroundings},
     record::ConnState,
     stats,
 };
@@ -37,6 +39,8 @@ pub(crate) struct Fold {
     /// (destination, source, whether the source is inside).
     visits: Vec<(Spot, Addr, bool)>,
     probers: Vec<(Day, Addr)>,
+    /// Groups that sent much.
+    uploads: Vec<(Candidate, Upload)>,
     /// Whether a history will want to know who contacts what.
     pub(crate) keep_visitors: bool,
 }
@@ -60,9 +64,14 @@ impl Fold {
         }
         groups.deal();
         self.find_peculiar(bucket);
-        for (group, members, contacts) in groups.iter() {
-            self.group((bucket, around), (group, members, contacts), part, scratch);
+        let first = part.candidates.len();
+        let mut sessions = sessions::find(bucket, &groups).into_iter().peekable();
+        for (number, gathered) in (0..).zip(groups.iter()) {
+            let sessions = sessions.next_if(|(of, _)| *of == number).map(|(_, found)| found);
+            self.group((bucket, around), gathered, sessions, part, scratch);
         }
+        chains::find(bucket, first, part);
+        uploads::find(bucket, std::mem::take(&mut self.uploads), first, part);
         hosts::find(bucket, &groups, part);
         lookups::find(bucket, &groups, home, part);
         self.groups = groups;
@@ -107,10 +116,12 @@ impl Fold {
         &mut self,
         (bucket, around): (&Bucket, &Surroundings),
         (gathered, members, contacts): (&Gathered, &[u32], &[Contact]),
+        sessions: Option<Sessions>,
         part: &mut Part,
         scratch: &mut stats::Scratch,
     ) {
-        let hints = self.complete(bucket, gathered, members, part);
+        let mut hints = self.complete(bucket, gathered, members, part);
+        hints.sessions = sessions.map(Box::new);
         let Gathered { key, totals, named_by, .. } = gathered;
         let sums = Sums::of(totals);
         part.converse(sums, || Row {
@@ -151,6 +162,11 @@ impl Fold {
             hints,
         };
         let scores = detect::scores(&group, around, scratch);
+        if let Some(upload) = uploads::of_group(bucket, members, &group) {
+            let group = Group { contacts: &[], ..group.clone() };
+            let kept = self.keep((bucket, members), key, *named_by, Vec::new(), group);
+            self.uploads.push((kept, upload));
+        }
         if scores.is_empty() {
             return;
         }
@@ -200,10 +216,21 @@ impl Fold {
         let key = &group.key;
         let mut hints = group.hints.clone();
         if !bucket.facts.is_empty() {
-            for facts in members.iter().filter_map(|at| bucket.facts.get(at)) {
+            let mut files = Files { received_us: i64::MAX, ..Files::default() };
+            for (&at, facts) in members.iter().filter_map(|at| bucket.facts.get_key_value(at)) {
                 hints.missing_host_header += facts.missing_host;
                 hints.mime_mismatch += facts.mime_mismatch;
+                files.sent_bytes = files.sent_bytes.saturating_add(facts.sent_bytes);
+                files.sent_archive |= facts.sent_archive;
+                if facts.received.is_some() {
+                    files.received = files.received.max(facts.received);
+                    files.received_flows += 1;
+                    files.received_bytes = files.received_bytes.max(facts.received_bytes);
+                    files.received_us = files.received_us.min(bucket.flows[at as usize].start_us);
+                }
             }
+            let any = files.received.is_some() || files.sent_archive || files.sent_bytes > 0;
+            hints.files = any.then(|| Box::new(files));
         }
         hints.one_connection = key.transport == 6 && one_connection(bucket, members);
         hints.rare_signature = self.peculiar.binary_search(&(key.source, key.spot)).is_ok();

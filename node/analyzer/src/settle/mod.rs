@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod bucket;
+mod chains;
 mod contacted;
 mod destination;
 mod fold;
@@ -29,6 +30,8 @@ mod group;
 mod hosts;
 mod lookups;
 mod part;
+mod sessions;
+mod uploads;
 mod witness;
 
 pub(crate) use bucket::Lease;

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     coverage,
-    detect::{Score, dga::Missing, dns::Zone, dns_flows::Sessions, scan::Sweep},
+    detect::{
+        Score, dga::Missing, dns::Zone, dns_flows::Sessions, download_then_c2::Chain,
+        exfil_volume::Upload, scan::Sweep,
+    },
     naming::NamedBy,
     packed::{Addr, Uid},
     pair::{Contact, Group, Grouping, Hints, Totals},
@@ -167,6 +170,10 @@ pub(crate) enum Matter {
     Sessions(Sessions),
     /// Domains that do not exist.
     Missing(Box<Missing>),
+    /// A download and a channel after it.
+    Chain(Box<Chain>),
+    /// Sums over the ports of a destination.
+    Upload(Box<Upload>),
 }
 
 /// Something that a detector found, kept until its surroundings are known. What the report lists is

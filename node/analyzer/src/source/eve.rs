@@ -318,6 +318,7 @@ impl<'a> Event<'a> {
         sink.file(&File {
             time_us: self.time()?,
             conn_uids: if uid.is_empty() { Vec::new() } else { vec![&uid] },
+            ends: [address(&self.src_ip)?, address(&self.dest_ip)?],
             protocol: self.app_proto.text(),
             mime_type: file.mimetype.text(),
             is_orig: match self.direction.text() {

@@ -244,6 +244,9 @@ fn mime(start: &[u8]) -> Option<&'static str> {
         [b'M', b'Z', _, _, ..] => "application/x-dosexec",
         [0x7f, b'E', b'L', b'F', ..] => "application/x-elf",
         [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] => "application/x-mach-o-executable",
+        // A Java class has its version there, a universal Mach-O the number of its parts (Zeek: executable.sig).
+        [0xca, 0xfe, 0xba, 0xbe, _, _, 0, 1..=0x14, ..] => "application/x-mach-o-executable",
+        [0xca, 0xfe, 0xba, 0xbe, ..] => "application/x-java-applet",
         [b'P', b'K', 3, 4, ..] => "application/zip",
         [0x1f, 0x8b, 8, ..] => "application/gzip",
         [b'R', b'a', b'r', b'!', 0x1a, 7, ..] => "application/x-rar",
@@ -252,6 +255,7 @@ fn mime(start: &[u8]) -> Option<&'static str> {
         [b'G', b'I', b'F', b'8', ..] => "image/gif",
         [0x89, b'P', b'N', b'G', ..] => "image/png",
         [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+        _ if tag(b"#!/bin/sh") || tag(b"#!/bin/bash") => "text/x-shellscript",
         _ if tag(b"<!doctype html") || tag(b"<html") => "text/html",
         _ => return None,
     })
