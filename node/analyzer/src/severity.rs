@@ -126,6 +126,16 @@ pub fn rule(
         Info,
         "an ordinary named service that other hosts here use too",
     );
+    ruling.cap(
+        behaviour == Behaviour::InteractiveC2Channel && shared && around.arrival != Arrival::New,
+        Low,
+        "other hosts here talk to it too",
+    );
+    ruling.cap(
+        behaviour == Behaviour::ExfilVolume && around.arrival == Arrival::Settled,
+        Low,
+        "here since the history began or for a month",
+    );
     let knocks = group.direction == Direction::Inbound && group.totals.bytes_in == 0;
     ruling.cap(is_c2(behaviour) && knocks, Info, "a probe that got no data");
     let long = behaviour == Behaviour::LongConnection;

@@ -594,6 +594,25 @@ mod severities {
     }
 
     #[test]
+    fn what_many_here_use_or_long_used_is_milder() {
+        let contacts = [Contact { second: START, bytes: 1 }];
+        let group = by_address(&contacts);
+        let of = |behaviour, hosts_contacting, arrival| {
+            let around = Surroundings { hosts_contacting, arrival, ..known() };
+            rule(behaviour, 700, &group, &around).severity
+        };
+        let session = Behaviour::InteractiveC2Channel;
+        assert_eq!(of(session, 1, Arrival::Unknown), Severity::High);
+        assert_eq!(of(session, 5, Arrival::Unknown), Severity::Low);
+        assert_eq!(of(session, 5, Arrival::Settled), Severity::Low);
+        assert_eq!(of(session, 5, Arrival::New), Severity::Medium);
+        let upload = Behaviour::ExfilVolume;
+        assert_eq!(of(upload, 1, Arrival::Unknown), Severity::High);
+        assert_eq!(of(upload, 1, Arrival::New), Severity::High);
+        assert_eq!(of(upload, 1, Arrival::Settled), Severity::Low);
+    }
+
+    #[test]
     fn who_knocks_and_gets_no_data_is_no_finding() {
         let mut group = Group { direction: Direction::Inbound, ..by_address(&[]) };
         group.totals.flows = 900;
