@@ -170,19 +170,9 @@ impl Ruling {
     }
 }
 
-/// Behaviours that are command and control by themselves.
+/// Command and control, also when a download came first.
 const fn is_c2(behaviour: Behaviour) -> bool {
-    matches!(
-        behaviour,
-        Behaviour::C2BeaconHttpTls
-            | Behaviour::C2BeaconIp
-            | Behaviour::C2BeaconProxied
-            | Behaviour::C2BeaconPeriodicSlow
-            | Behaviour::C2OverDns
-            | Behaviour::InteractiveC2Channel
-            | Behaviour::DownloadThenC2
-            | Behaviour::Strobe
-    )
+    behaviour.is_c2() || matches!(behaviour, Behaviour::DownloadThenC2)
 }
 
 /// What DNS shows beside a channel: each a hint, which alone is no more than low.
@@ -197,20 +187,15 @@ pub(crate) const fn is_dns_hint(behaviour: Behaviour) -> bool {
     )
 }
 
-/// Behaviours of which a destination's rarity says nothing: it is the victim.
-const fn is_on_victims(behaviour: Behaviour) -> bool {
-    is_scan(behaviour) || matches!(behaviour, Behaviour::BruteForceLogin)
-}
-
 /// Behaviours towards many destinations or ports at once.
 pub(crate) const fn is_scan(behaviour: Behaviour) -> bool {
     matches!(behaviour, Behaviour::HorizontalScan | Behaviour::VerticalScan | Behaviour::IcmpSweep)
 }
 
 /// A service that the client asks for by name, over TLS or HTTP, on a port where browsers, mail programs and agents
-/// speak them, and that answers. Most of what is periodic in a
-/// small network is one of these, so it takes a measured rarity to call one grave. A rare client signature does not
-/// count against it here: every agent has one of its own.
+/// speak them, and that answers. Most of what is periodic in a network is one of these, so it takes a history that has
+/// not seen it before to call one grave. A rare client signature does not count against it here: every agent has one of
+/// its own.
 pub(crate) fn is_ordinary(group: &Group<'_>) -> bool {
     let hints = &group.hints;
     matches!(group.grouping, Grouping::Name | Grouping::Proxied)
@@ -240,7 +225,7 @@ pub struct Weighed {
 #[must_use]
 pub fn weigh(score: Score, group: &Group<'_>, around: &Surroundings) -> Weighed {
     // How rare victims are says nothing.
-    let modifiers = if is_on_victims(score.behaviour) {
+    let modifiers = if score.behaviour.blames_source() {
         Modifiers::default()
     } else {
         Modifiers::of(group, around)
@@ -257,7 +242,7 @@ pub fn weigh(score: Score, group: &Group<'_>, around: &Surroundings) -> Weighed 
 #[must_use]
 pub fn judge(mut hit: Hit, group: &Group<'_>, around: &Surroundings) -> Judged {
     let Weighed { modifiers, threat_milli, ruling, confidence } = weigh(hit.score(), group, around);
-    if !is_on_victims(hit.behaviour) {
+    if !hit.behaviour.blames_source() {
         prevalence(around, &mut hit);
         first_seen(around, &mut hit);
         signs(group, &modifiers, &mut hit);
@@ -461,7 +446,7 @@ pub fn actions(severity: Severity, target: &Target<'_>) -> Vec<Action> {
         &outside,
         format!("Check whether {outside} belongs to an agent or updater in use."),
     );
-    if is_on_victims(target.behaviour) && target.direction != Direction::Inbound {
+    if target.behaviour.blames_source() && target.direction != Direction::Inbound {
         let ours = action(
             "ask_owner",
             &inside,
