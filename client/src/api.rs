@@ -20,7 +20,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
-pub use answer::{Answer, Here, Local, OwnLabel, Policy, Problem, Query, State};
+pub use answer::{Answer, Problem, Query, State};
 pub use label::{Closing, LabelStatus, Labelled, MyLabel, NewLabel};
 pub use lookup::batches;
 pub use status::{Applicant, Keys, Member, Names, NodeStatus, Peer, Refused, Store};

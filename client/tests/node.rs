@@ -117,7 +117,7 @@ async fn a_node_that_does_not_answer_what_was_asked_is_not_believed() {
         ("twice.example", "answered twice"),
         ("elsewhere.example", "what was not asked"),
         ("silent.example", "without an answer"),
-        ("garbled.example", "no JSON"),
+        ("garbled.example", "the shared part of an answer cannot be read"),
     ] {
         let failure = flowlore(&node, &["lookup", destination]).await.0.unwrap_err();
         assert_eq!(failure.code, "protocol");

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::ObjectsDigest;
 use crate::label::{Direction, Verdict};
-use crate::time::Day;
+use crate::time::{Day, Micros};
 
 /// The schema's name.
 pub const ANSWER_SCHEMA: &str = "flowlore.answer.v1";
@@ -27,15 +28,15 @@ pub enum State {
     Private,
 }
 
-/// What all members agree on about one destination; `L` is [`Level`], or one as JSON already.
+/// What all members agree on about one destination; `L` is [`Level`], or one that is encoded already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shared<L = Level> {
     /// The day for which it was computed.
     pub day: Day,
     /// Which rules computed it.
     pub state_version: u16,
-    /// What it was computed from; 64 hex digits.
-    pub objects_digest: String,
+    /// What it was computed from.
+    pub objects_digest: ObjectsDigest,
     /// Active members on that day's roster: what counts are a share of.
     pub members: u32,
     /// About the host or address itself; null when nobody has seen it.
@@ -199,4 +200,109 @@ pub struct Closed {
     pub benign_expected: u32,
     /// The detector was wrong.
     pub false_positive: u32,
+}
+
+/// What an org itself knows of a destination. It never leaves the org's people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Local {
+    /// Its contacts; null when there were none in any upload.
+    pub here: Option<Here>,
+    /// What its people said of it, to others or not.
+    pub labels: Vec<OwnLabel>,
+    /// The local rule that applied.
+    pub policy: Option<Rule>,
+}
+
+/// An org's own contacts with a destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Here {
+    /// Inside machines that contacted it: the most in one upload, as machines have no name that would last.
+    pub machines: u64,
+    /// Always null: logs tell of machines only.
+    pub users: Option<u64>,
+    /// Flows.
+    pub flows: u64,
+    /// Payload sent, bytes.
+    pub bytes_out: u64,
+    /// Payload received, bytes.
+    pub bytes_in: u64,
+    /// The first contact.
+    pub first: Micros,
+    /// The last.
+    pub last: Micros,
+    /// Incidents that name it.
+    pub incidents: u64,
+}
+
+/// What people of an org said of a destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OwnLabel {
+    /// What it does.
+    pub behaviour: Option<String>,
+    /// How sure, 0 to 100.
+    pub confidence: u32,
+    /// What was written beside it; empty: nothing.
+    pub note: String,
+    /// How an incident about it was closed.
+    pub outcome: Option<String>,
+    /// The destination's port; 0: any.
+    pub port: u32,
+    /// When it was said.
+    pub put: Micros,
+    /// It never leaves the node.
+    pub stays_here: bool,
+    /// Names of tags.
+    pub tags: Vec<String>,
+    /// Likewise.
+    pub title: String,
+    /// What was said.
+    pub verdict: Option<Verdict>,
+}
+
+/// A local rule about a destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// What it does.
+    pub effect: String,
+    /// Which rule.
+    pub rule: String,
+    /// Where it stands: `flowlore.toml`, `roster` or `protocol`.
+    pub source: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scripts read these keys, in whatever order they are made.
+    #[test]
+    fn the_local_part_has_its_bytes() {
+        let label = OwnLabel {
+            behaviour: Some("c2_beacon_http_tls".to_owned()),
+            confidence: 90,
+            port: 443,
+            put: Micros(1_795_507_200_000_000),
+            tags: vec!["threat:trojan".to_owned()],
+            title: "Beacon".to_owned(),
+            verdict: Some(Verdict::Malicious),
+            ..OwnLabel::default()
+        };
+        let here = Here { machines: 2, flows: 3, bytes_out: 4, ..Here::default() };
+        let local = Local {
+            here: Some(Here { first: Micros(1_500_000), incidents: 1, ..here }),
+            labels: vec![label],
+            policy: Some(Rule { rule: "own zone".to_owned(), ..Rule::default() }),
+        };
+        let json = serde_json::to_string(&local).unwrap();
+        let expected = r#"{"here":{"machines":2,"users":null,"flows":3,"bytes_out":4,"bytes_in":0,"#
+            .to_owned()
+            + r#""first":"1970-01-01T00:00:01.5Z","last":"1970-01-01T00:00:00Z","incidents":1},"#
+            + r#""labels":[{"behaviour":"c2_beacon_http_tls","confidence":90,"note":"","#
+            + r#""outcome":null,"port":443,"put":"2026-11-24T08:00:00Z","stays_here":false,"#
+            + r#""tags":["threat:trojan"],"title":"Beacon","verdict":"malicious"}],"#
+            + r#""policy":{"effect":"","rule":"own zone","source":""}}"#;
+        assert_eq!(json, expected);
+        let nothing = serde_json::to_string(&Local::default()).unwrap();
+        assert_eq!(nothing, r#"{"here":null,"labels":[],"policy":null}"#);
+    }
 }

@@ -74,6 +74,10 @@ id!(
     FederationId
 );
 id!(
+    /// What a member holds: equal for equal objects.
+    ObjectsDigest
+);
+id!(
     /// A block: a hash of its header without the signature.
     BlockId
 );

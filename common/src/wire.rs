@@ -1,5 +1,11 @@
 //! Between wire messages and domain types: the one place of this crate that knows both.
 
+mod answer;
+
+pub use answer::{
+    Unreadable, answer_query, here_out, level_out, local_in, query_out, shared_in, shared_out,
+};
+
 use std::borrow::Cow;
 
 use flowlore_proto::v1;

@@ -136,7 +136,7 @@ fn doors_stay_where_they_are() {
         ("sled::", &["node/ledger/src/store/sled.rs"], "the engine is behind one trait"),
         (
             "flowlore_proto",
-            &["common/src/wire.rs", "node/src/rpc/", "node/src/peer", "client/src/api"],
+            &["common/src/wire", "node/src/rpc/", "node/src/peer", "client/src/api"],
             "wire types meet domain types in few places",
         ),
         ("unsafe ", &["node/src/follow/map.rs"], "unsafe is for the memory map only"),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use anyhow::Result;
 use flowlore_analyzer::report::model::Incident;
 use flowlore_analyzer::settle::Contacted;
+use flowlore_common::answer::Here as Shown;
 use flowlore_common::destination::{Host, Input};
 use flowlore_common::time::Micros;
 use serde::{Deserialize, Serialize};
@@ -40,27 +41,6 @@ struct Seen {
 struct Frame {
     upload: Option<[u8; 32]>,
     seen: Vec<(Vec<u8>, Seen)>,
-}
-
-/// As the answer shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Shown {
-    /// Inside machines that contacted it: the most in one upload, as machines have no name that would last.
-    pub machines: u64,
-    /// Logs tell of machines only.
-    pub users: Option<u64>,
-    /// Flows.
-    pub flows: u64,
-    /// Payload sent, bytes.
-    pub bytes_out: u64,
-    /// Payload received, bytes.
-    pub bytes_in: u64,
-    /// RFC 3339.
-    pub first: String,
-    /// RFC 3339.
-    pub last: String,
-    /// Incidents that name it.
-    pub incidents: u64,
 }
 
 /// All that was seen.
@@ -151,8 +131,8 @@ impl Here {
             flows: seen.flows,
             bytes_out: seen.bytes_out,
             bytes_in: seen.bytes_in,
-            first: Micros(seen.first_us).to_string(),
-            last: Micros(seen.last_us).to_string(),
+            first: Micros(seen.first_us),
+            last: Micros(seen.last_us),
             incidents: seen.incidents.len() as u64,
         })
     }
@@ -261,7 +241,7 @@ mod tests {
         let shown = open().of(&host).unwrap();
         assert_eq!((shown.machines, shown.flows), (3, 5));
         assert_eq!((shown.bytes_out, shown.bytes_in), (50, 500));
-        assert_eq!((&*shown.first, &*shown.last), ("1970-01-01T00:08:20Z", "1970-01-01T00:17:40Z"));
+        assert_eq!((shown.first, shown.last), (Micros(500_000_000), Micros(1_060_000_000)));
         // Over the bound, those seen longest ago go.
         let many: Vec<_> =
             (0..4).map(|n| contacted(&format!("h{n}.example"), 1, 9_000 + n)).collect();

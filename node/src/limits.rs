@@ -53,8 +53,11 @@ pub const SCRAPES_MAX: usize = 4;
 
 /// Destinations in one look-up (contract of `Lookup`).
 pub const LOOKUP_DESTINATIONS_MAX: usize = 10_000;
-/// Destinations that are answered at a time: a millisecond of work, and a megabyte of answers.
+/// Destinations that are answered at a time: a millisecond of work.
 pub const LOOKUP_CHUNK: usize = 256;
+/// Bytes of answers in one message, above which the next begins another: mostly a chunk has a quarter of it. The
+/// largest answer, with all texts that it may hold, is below it.
+pub const LOOKUP_PART_BYTES_MAX: usize = 256 * 1024;
 /// Such chunks that wait for a caller who reads slowly.
 pub const LOOKUP_CHUNKS_AHEAD_MAX: usize = 2;
 /// Questions as they were typed that need not be parsed again, some 600 B each: twenty of the largest look-ups.

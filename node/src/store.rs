@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anyhow::{Context as _, Result, bail};
+use flowlore_common::answer::Shared;
 use flowlore_common::block::{Feed, PayloadKind};
 use flowlore_common::env::{Clock, SystemRng};
 use flowlore_common::ids::{BlockId, OrgId};
@@ -14,7 +15,7 @@ use flowlore_common::label::Purpose;
 use flowlore_common::roster::{Change, Document};
 use flowlore_common::sign::SecretKey;
 use flowlore_common::time::{Day, Hour};
-use flowlore_ledger::answer::{Question, Told};
+use flowlore_ledger::answer::{Encode, Question, Said};
 use flowlore_ledger::ledger::{Engine, Head, Ledger};
 use flowlore_ledger::roster::Chain;
 use flowlore_ledger::seal::{Author, OwnLabel};
@@ -274,8 +275,8 @@ impl Store {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn tell(&self, question: &Question, day: Day) -> Result<Told> {
-        Ok(self.read().tell(question, day)?)
+    pub fn tell(&self, question: &Question, day: Day, encode: Encode) -> Result<Shared<Said>> {
+        Ok(self.read().tell(question, day, encode)?)
     }
 
     /// Reads, if nobody writes now.

@@ -19,7 +19,7 @@ use flowlore_node::outbox::Outbox;
 use flowlore_node::rpc::client::{Local, files_below};
 use flowlore_proto::v1;
 use rand_core::RngCore as _;
-use running::{PATIENCE, Running, join, make, settled};
+use running::{PATIENCE, Running, join, make, settled, shared};
 use tokio_stream::StreamExt as _;
 
 /// Kills, spread evenly over the steps.
@@ -322,7 +322,7 @@ async fn a_feed_that_is_lost_for_good_goes_on_in_a_new_incarnation() {
     // All was said again there: once the old feed counts for nothing, the new one says as much.
     for name in ["one.example", "two.example"] {
         let answer = b.lookup(&[name]).await.remove(0);
-        let json: serde_json::Value = serde_json::from_slice(&answer.shared_json).unwrap();
+        let json = shared(&answer);
         assert_eq!(json["host"]["tally"]["malicious"]["orgs"], 1, "{name}: once, not twice");
     }
     assert!(after[1].1 >= 2, "the old labels, and the new one: {after:?}");

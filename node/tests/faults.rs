@@ -118,7 +118,7 @@ async fn a_lost_or_broken_state_is_made_anew_and_answers_the_same() {
         node.put(name, v1::Verdict::Malicious).await;
     }
     let shared = |answers: Vec<v1::Answer>| {
-        answers.into_iter().map(|answer| answer.shared_json).collect::<Vec<_>>()
+        answers.into_iter().map(|answer| answer.shared).collect::<Vec<_>>()
     };
     let before = shared(node.lookup(&asked).await);
     let digest = node.status().await.store.unwrap().objects_digest;

@@ -5,7 +5,7 @@
 mod running;
 
 use flowlore_proto::v1;
-use running::{Running, make, settled, three};
+use running::{Running, known, make, settled, shared, three};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn labels_travel_open_shared_answers_and_survive_absence() {
@@ -26,21 +26,20 @@ async fn labels_travel_open_shared_answers_and_survive_absence() {
     use v1::AnswerState as State;
     let wanted = [State::Answered, State::Unseen, State::Private, State::Invalid, State::Private];
     assert_eq!(states, wanted);
-    let json: serde_json::Value = serde_json::from_slice(&answers[0].shared_json).unwrap();
+    let json = shared(&answers[0]);
     assert_eq!(json["host"]["tally"]["malicious"]["by_people"], 1);
     assert_eq!(json["host"]["verdict"], "suspicious", "one group is not enough for malicious");
     assert!(answers[3].problem.is_some());
 
     // All members give the same shared bytes.
     let at_c = c.lookup(&["evil.example"]).await;
-    assert_eq!(at_c[0].shared_json, answers[0].shared_json);
+    assert_eq!(at_c[0].shared, answers[0].shared);
 
     // Three groups: the verdict.
     b.put("evil.example", v1::Verdict::Malicious).await;
     c.put("evil.example", v1::Verdict::Malicious).await;
     settled(&[&a, &b, &c]).await;
-    let json = a.lookup(&["evil.example"]).await.remove(0).shared_json;
-    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let json = shared(&a.lookup(&["evil.example"]).await.remove(0));
     assert_eq!(json["host"]["verdict"], "malicious");
 
     // A and B away, C restarted: what it knows it still answers; what it never asked it cannot ask.
@@ -51,7 +50,7 @@ async fn labels_travel_open_shared_answers_and_survive_absence() {
     }
     let c = Running::start(&dir).await;
     let after = c.lookup(&["evil.example", "never-asked.example"]).await;
-    assert_eq!(after[0].shared_json, before.shared_json);
+    assert_eq!(after[0].shared, before.shared);
     assert_eq!(after[1].state(), State::NotAsked);
     assert_eq!((after[1].evaluators_up, after[1].evaluators_needed), (1, 2));
     // A label about a new name waits, on disk.
@@ -105,8 +104,7 @@ async fn a_dispute_says_why_and_a_held_label_can_be_taken_back() {
     }
     let put = labels.dispute(dispute("known_service")).await.unwrap().into_inner();
     assert_eq!(put.status(), v1::LabelStatus::Sealed);
-    let json = node.lookup(&["cdn.example"]).await.remove(0).shared_json;
-    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let json = shared(&node.lookup(&["cdn.example"]).await.remove(0));
     assert_eq!(json["host"]["tally"]["benign"]["by_people"], 1);
 
     let held = v1::PutLabelRequest {
@@ -136,10 +134,6 @@ async fn a_dispute_says_why_and_a_held_label_can_be_taken_back() {
 
 async fn own_blocks(node: &Running) -> u64 {
     node.status().await.store.unwrap().own_blocks
-}
-
-fn shared(answer: &v1::Answer) -> serde_json::Value {
-    serde_json::from_slice(&answer.shared_json).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,7 +223,7 @@ async fn a_local_label_is_shown_here_and_never_leaves() {
         assert_eq!((put.status(), put.block_id.len()), (v1::LabelStatus::Local, 0));
         let answer = node.lookup(&[destination]).await.remove(0);
         assert_ne!(answer.state(), v1::AnswerState::Answered);
-        let local: serde_json::Value = serde_json::from_slice(&answer.local_json).unwrap();
+        let local = known(&answer);
         assert_eq!(local["labels"][0]["title"], "printer of 10.20.4.31");
         assert_eq!(local["labels"][0]["stays_here"], true);
     }
@@ -267,8 +261,7 @@ async fn a_node_alone_labels_retracts_and_keeps_its_own_to_itself() {
 
     // Changing one's mind withdraws what was said before.
     node.put("evil.example", v1::Verdict::Benign).await;
-    let json = node.lookup(&["evil.example"]).await.remove(0).shared_json;
-    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let json = shared(&node.lookup(&["evil.example"]).await.remove(0));
     assert_eq!(json["host"]["tally"]["benign"]["orgs"], 1);
     assert_eq!(json["host"]["tally"].get("malicious"), None, "{json}");
     let retract = v1::RetractLabelRequest { destination: "evil.example".to_owned() };

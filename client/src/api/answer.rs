@@ -1,10 +1,9 @@
 //! The answer to a look-up: schema `flowlore.answer.v1`.
 
-use flowlore_common::answer::{ANSWER_SCHEMA, Shared};
-use flowlore_common::label::Verdict;
+use flowlore_common::answer::{ANSWER_SCHEMA, Local, Shared};
+use flowlore_common::wire::{answer_query, local_in, shared_in};
 use flowlore_proto::v1;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
 /// What a node says about one destination. Serializes to `flowlore.answer.v1`.
 #[derive(Clone, Debug, Serialize)]
@@ -30,10 +29,10 @@ pub struct Answer {
     /// Why it cannot be read; with `invalid`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
-    /// What all members agree on, byte for byte as the node gave it: nodes may be compared.
-    pub shared: Option<Box<RawValue>>,
+    /// What all members agree on: with the same objects they give the same bytes.
+    pub shared: Option<Shared>,
     /// What this org itself saw. It never leaves the node's people.
-    pub local: Option<Box<RawValue>>,
+    pub local: Option<Local>,
 }
 
 /// The question, as it was understood.
@@ -84,90 +83,6 @@ pub struct Problem {
     pub hint: String,
 }
 
-/// What this org itself saw.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Local {
-    /// Contacts of this org.
-    pub here: Option<Here>,
-    /// The local rule that applied.
-    pub policy: Option<Policy>,
-    /// What people of this org said of it, to others or not.
-    pub labels: Vec<OwnLabel>,
-}
-
-/// A label of this org's own people.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct OwnLabel {
-    /// What was said.
-    pub verdict: Option<Verdict>,
-    /// What it does.
-    pub behaviour: Option<String>,
-    /// How sure, 1 to 100.
-    pub confidence: u32,
-    /// How an incident about it was closed.
-    pub outcome: Option<String>,
-    /// What was written beside it; empty: nothing.
-    pub title: String,
-    /// Likewise.
-    pub note: String,
-    /// Names of tags.
-    pub tags: Vec<String>,
-    /// It never leaves the node.
-    pub stays_here: bool,
-    /// RFC 3339.
-    pub put: String,
-}
-
-/// This org's own contacts with a destination.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Here {
-    /// Inside hosts.
-    pub machines: u64,
-    /// Flows.
-    pub flows: u64,
-    /// Payload sent, bytes.
-    pub bytes_out: u64,
-    /// Payload received, bytes.
-    pub bytes_in: u64,
-    /// RFC 3339.
-    pub first: String,
-    /// RFC 3339.
-    pub last: String,
-}
-
-/// A local rule about a destination.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Policy {
-    /// Which rule.
-    pub rule: String,
-    /// Where it stands.
-    pub source: String,
-    /// What it does.
-    pub effect: String,
-}
-
-impl Answer {
-    /// The shared part, read; `None` where nobody could be asked.
-    ///
-    /// # Errors
-    /// It is of a newer version than this client.
-    pub fn shared(&self) -> Result<Option<Shared>, serde_json::Error> {
-        self.shared.as_ref().map(|raw| serde_json::from_str(raw.get())).transpose()
-    }
-
-    /// The local part, read.
-    ///
-    /// # Errors
-    /// It is of a newer version than this client.
-    pub fn local(&self) -> Result<Local, serde_json::Error> {
-        self.local.as_ref().map_or(Ok(Local::default()), |raw| serde_json::from_str(raw.get()))
-    }
-}
-
 /// Refuses what is no answer, saying why.
 impl TryFrom<v1::Answer> for Answer {
     type Error = String;
@@ -184,7 +99,10 @@ impl TryFrom<v1::Answer> for Answer {
                 return Err(format!("an answer of unknown state {}", answer.state));
             }
         };
-        let shared = document(&answer.shared_json, "shared")?;
+        let told = |error| format!("{error}");
+        let query = answer_query(&answer).map_err(told)?;
+        let shared = Some(answer.shared).filter(|shared| !shared.is_empty());
+        let shared = shared.map(shared_in).transpose().map_err(told)?;
         if matches!(state, State::Answered | State::Unseen) && shared.is_none() {
             return Err("an answer without its shared part".to_owned());
         }
@@ -192,7 +110,7 @@ impl TryFrom<v1::Answer> for Answer {
         let quorum = later && answer.evaluators_needed > 0;
         Ok(Self {
             schema: ANSWER_SCHEMA,
-            query: answer.query.unwrap_or_default().into(),
+            query: query.into(),
             state,
             retry_after_s: later.then_some(answer.retry_after_s),
             evaluators_up: quorum.then_some(answer.evaluators_up),
@@ -200,7 +118,7 @@ impl TryFrom<v1::Answer> for Answer {
             private_reason: given(answer.private_reason),
             problem: answer.problem.map(Problem::from),
             shared,
-            local: document(&answer.local_json, "local")?,
+            local: answer.local.map(local_in).transpose().map_err(told)?,
         })
     }
 }
@@ -229,29 +147,44 @@ fn given(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-fn document(bytes: &[u8], part: &str) -> Result<Option<Box<RawValue>>, String> {
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    let parsed = serde_json::from_slice(bytes);
-    parsed.map(Some).map_err(|error| format!("the {part} part is no JSON: {error}"))
-}
-
 #[cfg(test)]
 mod tests {
+    use flowlore_common::ids::ObjectsDigest;
+    use flowlore_common::time::Day;
+    use flowlore_common::wire::{level_out, query_out, shared_out};
+
     use super::*;
 
+    fn shared() -> Shared {
+        Shared {
+            day: Day(20_781),
+            state_version: 1,
+            objects_digest: ObjectsDigest([0x9f; 32]),
+            members: 3,
+            host: None,
+            site: None,
+        }
+    }
+
+    /// Scripts read these keys and compare these bytes.
     #[test]
-    fn the_shared_part_passes_as_it_came() {
-        let odd = r#"{ "day":"2026-11-24",  "new_key" : [1] }"#;
+    fn an_answer_has_its_bytes() {
+        let query = v1::Query { input: "Evil.example".to_owned(), ..v1::Query::default() };
         let answer = v1::Answer {
             state: v1::AnswerState::Unseen.into(),
-            shared_json: odd.into(),
+            query: query_out(&query),
+            shared: shared_out(&shared(), |level| level_out(level).into()),
             ..v1::Answer::default()
         };
-        let json = serde_json::to_string(&Answer::try_from(answer).unwrap()).unwrap();
-        assert!(json.contains(odd), "{json}");
-        assert!(json.contains(r#""local":null"#), "{json}");
+        let answer = Answer::try_from(answer).unwrap();
+        let expected =
+            r#"{"schema":"flowlore.answer.v1","query":{"input":"Evil.example","host":null,"#
+                .to_owned()
+                + r#""address":null,"site":null,"port":null,"transport":null,"as_of":null},"#
+                + r#""state":"unseen","shared":{"day":"2026-11-24","state_version":1,"#
+                + &format!(r#""objects_digest":"{}","members":3,"#, "9f".repeat(32))
+                + r#""host":null,"site":null},"local":null}"#;
+        assert_eq!(serde_json::to_string(&answer).unwrap(), expected);
     }
 
     #[test]
@@ -275,15 +208,19 @@ mod tests {
     fn what_is_no_answer_is_refused() {
         let answer = |state: v1::AnswerState, shared: &'static str| v1::Answer {
             state: state.into(),
-            shared_json: shared.into(),
+            shared: shared.into(),
             ..v1::Answer::default()
         };
         for (answer, told) in [
             (answer(v1::AnswerState::Unspecified, ""), "unknown state 0"),
             (v1::Answer { state: 99, ..v1::Answer::default() }, "unknown state 99"),
             (answer(v1::AnswerState::Answered, ""), "without its shared part"),
-            (answer(v1::AnswerState::Answered, "{"), "no JSON"),
-            (answer(v1::AnswerState::Answered, "\u{1b}[2J"), "no JSON"),
+            (answer(v1::AnswerState::Answered, "{"), "the shared part"),
+            (answer(v1::AnswerState::Answered, "\u{1b}[2J"), "the shared part"),
+            (
+                v1::Answer { query: "{".into(), ..answer(v1::AnswerState::Private, "") },
+                "the question",
+            ),
         ] {
             let error = Answer::try_from(answer).unwrap_err();
             assert!(error.contains(told), "{error}");

@@ -25,14 +25,17 @@ impl Client {
         let asked = self.ask(v1::LookupRequest { destinations: batch.to_vec() }).await;
         let mut stream = asked.map_err(|status| self.refusal(status))?;
         let mut answers: Vec<Option<Answer>> = vec![None; batch.len()];
-        while let Some(answer) = stream.message().await.map_err(|status| self.refusal(status))? {
-            let place = usize::try_from(answer.index).unwrap_or(usize::MAX);
-            match answers.get_mut(place) {
-                Some(slot @ None) => {
-                    *slot = Some(answer.try_into().map_err(|what| self.nonsense(what))?);
+        while let Some(part) = stream.message().await.map_err(|status| self.refusal(status))? {
+            for answer in part.answers {
+                let place = usize::try_from(answer.index).unwrap_or(usize::MAX);
+                let twice = "one destination was answered twice";
+                match answers.get_mut(place) {
+                    Some(slot @ None) => {
+                        *slot = Some(answer.try_into().map_err(|what| self.nonsense(what))?);
+                    }
+                    Some(Some(_)) => return Err(self.nonsense(twice)),
+                    None => return Err(self.nonsense("an answer to what was not asked")),
                 }
-                Some(Some(_)) => return Err(self.nonsense("one destination was answered twice")),
-                None => return Err(self.nonsense("an answer to what was not asked")),
             }
         }
         let all: Option<Vec<Answer>> = answers.into_iter().collect();
@@ -41,7 +44,7 @@ impl Client {
 
     /// Asks in the session of this client's connection. Where there is none, or the node does not know it any more
     /// as after a new connection, the call is signed and opens one.
-    async fn ask(&self, request: v1::LookupRequest) -> Result<Streaming<v1::Answer>, Status> {
+    async fn ask(&self, request: v1::LookupRequest) -> Result<Streaming<v1::Answers>, Status> {
         let mut service = ReputationServiceClient::new(self.channel.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX);
         if let Some(known) = self.session.known() {

@@ -14,10 +14,7 @@ pub(super) async fn run(
 ) -> Result<Ending, Failure> {
     let answers = client.lookup(std::slice::from_ref(&asked.destination)).await?;
     let answer = answers.first().ok_or_else(|| Failure::new("protocol", "no answer", ""))?;
-    let unreadable = |error: serde_json::Error| {
-        Failure::new("protocol", error.to_string(), "are node and client of the same version?")
-    };
-    let history = history::History::new(answer, &client.mine().await?).map_err(unreadable)?;
+    let history = history::History::new(answer, &client.mine().await?);
     if console.json {
         console.json_line(&history)?;
     } else {

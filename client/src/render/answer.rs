@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
-use flowlore_common::answer::{Class, Level, SeenBehaviour, Shared, Trend, Voices};
+use flowlore_common::answer::{
+    Class, Level, Local, OwnLabel, SeenBehaviour, Shared, Trend, Voices,
+};
 use flowlore_common::label::{Behaviour, Verdict};
 use flowlore_common::time::{Day, Micros};
 
 use super::text::{
     bytes, clip, counted, day, duration, minute, number, paint, percent, verdict, year,
 };
-use crate::api::{Answer, OwnLabel, Query, State};
+use crate::api::{Answer, Query, State};
 use crate::limits::{LISTED_MAX, WEEKS_SHOWN};
 
 /// One destination's answer, some lines; `now` is when it was asked.
@@ -23,13 +25,11 @@ pub fn text(answer: &Answer, now: Micros, colour: bool) -> String {
         format!(" Ask again in {}.", duration(u64::from(seconds)))
     });
     match answer.state {
-        State::Answered | State::Unseen => match answer.shared() {
-            Ok(Some(shared)) => out += &known(answer, &shared, now, colour),
-            Ok(None) | Err(_) => {
-                let why = "ANSWERED in a form that this client cannot read";
-                out += &headline(why, ": use --json, or a newer client".to_owned());
+        State::Answered | State::Unseen => {
+            if let Some(shared) = &answer.shared {
+                out += &known(answer, shared, now, colour);
             }
-        },
+        }
         State::NotAsked => {
             let quorum = match (answer.evaluators_up, answer.needed) {
                 (Some(up), Some(needed)) => {
@@ -54,7 +54,9 @@ pub fn text(answer: &Answer, now: Micros, colour: bool) -> String {
             out += &headline("CANNOT BE READ", format!(": {}: {}", clip(what), clip(hint)));
         }
     }
-    out += &local(answer, colour);
+    if let Some(local) = &answer.local {
+        out += &local_text(local, colour);
+    }
     out
 }
 
@@ -106,8 +108,7 @@ fn known(answer: &Answer, shared: &Shared, now: Micros, colour: bool) -> String 
             }
         }
     }
-    let digest = shared.objects_digest.get(..8).unwrap_or(&shared.objects_digest);
-    let (digest, version) = (clip(digest), shared.state_version);
+    let (digest, version) = (shared.objects_digest.short(), shared.state_version);
     let _ = writeln!(out, "STATE {digest} of {}, rules version {version}", shared.day);
     out
 }
@@ -301,10 +302,7 @@ const fn class(class: Class) -> &'static str {
 }
 
 /// What this org itself saw, and the rule that applied.
-fn local(answer: &Answer, colour: bool) -> String {
-    let Ok(local) = answer.local() else {
-        return "HERE: in a form that this client cannot read: use --json\n".to_owned();
-    };
+fn local_text(local: &Local, colour: bool) -> String {
     let mut out = String::new();
     if let Some(here) = &local.here {
         let _ = writeln!(
@@ -314,8 +312,8 @@ fn local(answer: &Answer, colour: bool) -> String {
             counted(here.flows, "connection"),
             bytes(here.bytes_out),
             bytes(here.bytes_in),
-            clip(&here.first),
-            clip(&here.last),
+            here.first,
+            here.last,
         );
     }
     for label in &local.labels {
@@ -341,7 +339,7 @@ fn own_label(label: &OwnLabel, colour: bool) -> String {
     let written: String = written.map(|text| format!(", {}", clip(text))).collect();
     let tags: String = label.tags.iter().map(|tag| format!(" #{}", clip(tag))).collect();
     let told = if label.stays_here { "stays on this node" } else { "told to members" };
-    let put = clip(label.put.get(..10).unwrap_or(&label.put));
+    let put = label.put.day();
     format!("OWN LABEL ({told})   {what} at {}, {put}{written}{tags}\n", label.confidence)
 }
 

@@ -97,12 +97,10 @@ pub struct Doing {
 
 impl History {
     /// From an answer and what people of this org said of the same destination.
-    ///
-    /// # Errors
-    /// The answer is of a newer version than this client.
-    pub fn new(answer: &Answer, mine: &[MyLabel]) -> Result<Self, serde_json::Error> {
+    #[must_use]
+    pub fn new(answer: &Answer, mine: &[MyLabel]) -> Self {
         let mut events = vec![];
-        if let Some(Shared { host, site, .. }) = answer.shared()? {
+        if let Some(Shared { host, site, .. }) = &answer.shared {
             for (level, of) in [(host, Of::Host), (site, Of::Site)] {
                 let told = level.iter().flat_map(of_level);
                 events.extend(told.map(|(day, what)| Event { day, what, of }));
@@ -116,7 +114,7 @@ impl History {
         }
         events.sort();
         let (query, state) = (answer.query.clone(), answer.state);
-        Ok(Self { schema: HISTORY_SCHEMA, query, state, events })
+        Self { schema: HISTORY_SCHEMA, query, state, events }
     }
 }
 
@@ -192,6 +190,7 @@ fn words(what: &What) -> String {
 #[cfg(test)]
 mod tests {
     use flowlore_common::time::Micros;
+    use flowlore_common::wire;
     use flowlore_proto::v1;
     use serde_json::json;
 
@@ -199,14 +198,15 @@ mod tests {
 
     fn answer(host: &serde_json::Value) -> Answer {
         let shared = json!({
-            "day": "2026-11-24", "state_version": 1, "members": 3, "objects_digest": "9f",
+            "day": "2026-11-24", "state_version": 1, "members": 3, "objects_digest": "9f".repeat(32),
             "host": host, "site": null,
         });
         let query = v1::Query { host: "evil.example".to_owned(), ..v1::Query::default() };
+        let shared = serde_json::from_value::<Shared>(shared).unwrap();
         let answer = v1::Answer {
             state: v1::AnswerState::Answered.into(),
-            query: Some(query),
-            shared_json: shared.to_string().into(),
+            query: wire::query_out(&query),
+            shared: wire::shared_out(&shared, |level| wire::level_out(level).into()),
             ..v1::Answer::default()
         };
         Answer::try_from(answer).unwrap()
@@ -239,7 +239,7 @@ mod tests {
             put: Micros(1_795_507_200_000_000),
         };
         let mine = [own("evil.example"), own("other.example")];
-        let history = History::new(&answer, &mine).unwrap();
+        let history = History::new(&answer, &mine);
         let text = text(&history);
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         assert_eq!(

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use flowlore_client::access::{Access, Given};
 use flowlore_client::api::Client;
+use flowlore_common::answer::Shared;
 use flowlore_common::credential::{CallHeader, CredentialFile, Grant, Role};
 use flowlore_common::destination::Destination;
 use flowlore_common::env::{Clock as _, SystemClock};
@@ -27,6 +28,8 @@ use v1::flow_service_server::{FlowService, FlowServiceServer};
 use v1::label_service_server::{LabelService, LabelServiceServer};
 use v1::reputation_service_server::{ReputationService, ReputationServiceServer};
 
+/// Answers in one message: few, so that small look-ups have several.
+const PART: usize = 3;
 const ORG: OrgId = OrgId([0xaa; 32]);
 
 /// What the node was asked.
@@ -197,7 +200,7 @@ impl Script {
     }
 }
 
-fn shared(destination: &str) -> Vec<u8> {
+fn shared(destination: &str) -> Shared {
     let level = destination.starts_with("answered").then(|| {
         json!({
             "contacted": { "orgs": 2, "groups": 2, "members": 3 }, "noise": null,
@@ -213,7 +216,7 @@ fn shared(destination: &str) -> Vec<u8> {
         "day": "2026-11-24", "state_version": 1, "members": 3, "objects_digest": "9f".repeat(32),
         "host": level, "site": null,
     });
-    shared.to_string().into_bytes()
+    serde_json::from_value(shared).unwrap()
 }
 
 fn query(text: &str) -> v1::Query {
@@ -223,7 +226,8 @@ fn query(text: &str) -> v1::Query {
 }
 
 fn answer(index: u32, text: &str) -> v1::Answer {
-    let mut answer = v1::Answer { index, query: Some(query(text)), ..v1::Answer::default() };
+    let mut answer =
+        v1::Answer { index, query: wire::query_out(&query(text)), ..v1::Answer::default() };
     if let Err(error) = text.parse::<Destination>() {
         answer.set_state(v1::AnswerState::Invalid);
         answer.problem = Some(v1::Problem {
@@ -243,7 +247,7 @@ fn answer(index: u32, text: &str) -> v1::Answer {
     });
     match answer.state() {
         v1::AnswerState::Answered | v1::AnswerState::Unseen => {
-            answer.shared_json = shared(text).into();
+            answer.shared = wire::shared_out(&shared(text), |level| wire::level_out(level).into());
         }
         v1::AnswerState::NotAsked => {
             (answer.evaluators_up, answer.evaluators_needed) = (1, 2);
@@ -253,7 +257,7 @@ fn answer(index: u32, text: &str) -> v1::Answer {
     }
     match word {
         "elsewhere" => answer.index = 7,
-        "garbled" => answer.shared_json = (&b"\x1b[2J"[..]).into(),
+        "garbled" => answer.shared = (&b"\x1b[2J"[..]).into(),
         _ => {}
     }
     answer
@@ -263,7 +267,7 @@ type Answers<T> = tokio_stream::Iter<std::vec::IntoIter<Result<T, Status>>>;
 
 #[tonic::async_trait]
 impl ReputationService for Script {
-    type LookupStream = Answers<v1::Answer>;
+    type LookupStream = Answers<v1::Answers>;
 
     async fn lookup(
         &self,
@@ -279,10 +283,12 @@ impl ReputationService for Script {
                 "twice" => 2,
                 _ => 1,
             };
-            answers.extend(std::iter::repeat_n(Ok(answer(index, text)), repeats));
+            answers.extend(std::iter::repeat_n(answer(index, text), repeats));
         }
         answers.reverse();
-        let mut response = Response::new(tokio_stream::iter(answers));
+        let parts = answers.chunks(PART).map(|part| Ok(v1::Answers { answers: part.to_vec() }));
+        let parts: Vec<_> = parts.collect();
+        let mut response = Response::new(tokio_stream::iter(parts));
         if let Some(number) = session {
             response.metadata_mut().insert("flowlore-session", number.parse().unwrap());
         }

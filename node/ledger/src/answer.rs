@@ -6,13 +6,13 @@ mod level;
 mod notes;
 mod verdict;
 
-pub use kept::{Names, Told};
+pub use kept::{Encode, Names, Said};
 
 use std::collections::BTreeMap;
 
 use flowlore_common::answer::{Level, Shared};
 use flowlore_common::destination::Input;
-use flowlore_common::ids::{OrgId, Token};
+use flowlore_common::ids::{ObjectsDigest, OrgId, Token};
 use flowlore_common::label::Purpose;
 use flowlore_common::roster::Member;
 use flowlore_common::time::Day;
@@ -79,7 +79,7 @@ impl Ledger {
         Shared {
             day,
             state_version: roster.policy().state_version,
-            objects_digest: self.objects_digest_hex().to_owned(),
+            objects_digest: ObjectsDigest(self.objects_digest()),
             members: roster.active(),
             host,
             site,

@@ -17,6 +17,7 @@ mod show;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use flowlore_common::wire;
 use serde_json::Value;
 
 use crate::rpc::client::Told;
@@ -287,7 +288,9 @@ async fn alone(subjects: &Subjects, cluster: &mut Cluster, show: &mut Show) -> R
 /// What a node says of a destination: the answer, and its shared part read.
 async fn lookup(cluster: &Cluster, org: usize, name: &str) -> Result<(Told, Value)> {
     let told = cluster.local(org).await?.lookup(name).await?;
-    let is_empty = told.shared.is_empty();
-    let shared = if is_empty { Value::Null } else { serde_json::from_slice(&told.shared)? };
+    let shared = match &*told.shared {
+        [] => Value::Null,
+        _ => serde_json::to_value(wire::shared_in(told.shared.clone())?)?,
+    };
     Ok((told, shared))
 }

@@ -16,6 +16,7 @@ use flowlore_proto::v1::flow_service_client::FlowServiceClient;
 use flowlore_proto::v1::label_service_client::LabelServiceClient;
 use flowlore_proto::v1::reputation_service_client::ReputationServiceClient;
 use hyper_util::rt::TokioIo;
+use prost::bytes::Bytes;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::body::Body;
@@ -101,8 +102,8 @@ pub struct Analyzed {
 pub struct Told {
     /// `answered`, `unseen`, `not_asked`, ...
     pub state: String,
-    /// The shared part's bytes, JSON; empty where there is none.
-    pub shared: Vec<u8>,
+    /// The shared part as it came; empty where there is none.
+    pub shared: Bytes,
 }
 
 impl Local {
@@ -243,7 +244,7 @@ impl Local {
     pub async fn answers(
         &mut self,
         destinations: Vec<String>,
-    ) -> Result<Streaming<v1::Answer>, Status> {
+    ) -> Result<Streaming<v1::Answers>, Status> {
         let request = v1::LookupRequest { destinations };
         let session = || self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let known = session().clone();
@@ -269,10 +270,10 @@ impl Local {
     /// The node gives no answer.
     pub async fn lookup(&mut self, destination: &str) -> Result<Told> {
         let asked = self.answers(vec![destination.to_owned()]).await;
-        let answer = asked.map_err(status_error)?.next().await.context("no answer")?;
-        let answer = answer.map_err(status_error)?;
+        let part = asked.map_err(status_error)?.next().await.context("no answer")?;
+        let answer = part.map_err(status_error)?.answers.pop().context("no answer")?;
         let state = answer.state().as_str_name().trim_start_matches("ANSWER_STATE_");
-        Ok(Told { state: state.to_lowercase(), shared: answer.shared_json.to_vec() })
+        Ok(Told { state: state.to_lowercase(), shared: answer.shared })
     }
 
     /// Calls a destination malicious; where the label is then: `sealed` or `waiting`.
@@ -293,7 +294,11 @@ impl Local {
     }
 }
 
-async fn connect(address: &LocalAddress) -> Result<Channel> {
+/// A connection to the local port of a node.
+///
+/// # Errors
+/// Nobody listens there.
+pub async fn connect(address: &LocalAddress) -> Result<Channel> {
     let endpoint = Endpoint::from_static("http://localhost");
     let address = address.clone();
     let connect = tower::service_fn(move |_: Uri| {

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use flowlore_common::answer::State;
+use flowlore_common::answer::{Shared, State};
 use flowlore_common::destination::{Input, Inputs, WhyNot};
 use flowlore_common::wire;
-use flowlore_ledger::answer::{Asked, Names, Told};
+use flowlore_ledger::answer::{Asked, Names, Said};
 use flowlore_proto::v1;
+use prost::bytes::Bytes;
 use tonic::Status;
 
 use super::internal;
@@ -47,7 +48,7 @@ impl Lookup {
                 Ok(Inputs { host, site }) => {
                     let (host, site) = (host.as_ref(), site.as_ref());
                     let names = Names { host, site, key_epochs: &[key_epoch?] };
-                    answered(answer, ledger.told(names, day)?)
+                    answered(answer, &ledger.told(names, day)?)
                 }
             })
         };
@@ -115,8 +116,9 @@ fn ask(
     let Some(secrets) = secrets(node, roster, inputs) else {
         return Ok(not_asked(answer, refused));
     };
-    let told = node.store.tell(&secrets, node.clock.now().day()).map_err(internal)?;
-    Ok(answered(answer, told))
+    let day = node.clock.now().day();
+    let told = node.store.tell(&secrets, day, wire::level_out).map_err(internal)?;
+    Ok(answered(answer, &told))
 }
 
 /// Remembers names that could not be asked for, so that they are as soon as evaluators are back.
@@ -153,13 +155,15 @@ fn secrets(
 
 /// What stands in every answer: the question, and what this org itself knows.
 fn asked(question: &Question, index: u32, known: &Known<'_>) -> v1::Answer {
-    let (query, local) = (Some(question.query.clone()), known.json(question));
-    v1::Answer { index, query, local_json: local.into(), ..v1::Answer::default() }
+    let (query, local) = (question.query.clone(), Some(known.local(question)));
+    v1::Answer { index, query, local, ..v1::Answer::default() }
 }
 
-fn answered(answer: v1::Answer, told: Told) -> v1::Answer {
-    let state = if told.is_seen { State::Answered } else { State::Unseen };
-    v1::Answer { state: wire::state_out(state).into(), shared_json: told.json.into(), ..answer }
+fn answered(answer: v1::Answer, told: &Shared<Said>) -> v1::Answer {
+    let is_seen = told.host.is_some() || told.site.is_some();
+    let state = if is_seen { State::Answered } else { State::Unseen };
+    let shared = wire::shared_out(told, |level| Bytes::copy_from_slice(level));
+    v1::Answer { state: wire::state_out(state).into(), shared, ..answer }
 }
 
 fn private(answer: v1::Answer, why: WhyNot) -> v1::Answer {
@@ -176,7 +180,8 @@ fn invalid(text: &str, error: impl std::fmt::Display) -> v1::Answer {
     };
     let query = v1::Query { input: text.to_owned(), ..v1::Query::default() };
     let state = v1::AnswerState::Invalid.into();
-    v1::Answer { state, query: Some(query), problem: Some(problem), ..v1::Answer::default() }
+    let query = wire::query_out(&query);
+    v1::Answer { state, query, problem: Some(problem), ..v1::Answer::default() }
 }
 
 fn not_asked(answer: v1::Answer, refused: Option<&NotAsked>) -> v1::Answer {

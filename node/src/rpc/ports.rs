@@ -82,7 +82,9 @@ pub fn clients(
         .add_service(bounded!(AdminServiceServer, AdminHandler(node))))
 }
 
-fn limited() -> Server {
+/// A server with the bounds of every port, and no service yet.
+#[must_use]
+pub fn limited() -> Server {
     Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
         .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER_MAX))

@@ -7,7 +7,7 @@ use flowlore_common::destination::{
     Destination, Host, HostError, Inputs, OwnPolicy, WhyNot, inputs,
 };
 use flowlore_common::wire;
-use flowlore_proto::v1;
+use prost::bytes::Bytes;
 use quick_cache::sync::Cache;
 
 use crate::limits::QUESTIONS_KEPT_MAX;
@@ -15,8 +15,9 @@ use crate::limits::QUESTIONS_KEPT_MAX;
 /// What a text asks for.
 #[derive(Debug)]
 pub(super) struct Question {
-    /// As the answer shows it.
-    pub(super) query: v1::Query,
+    text: Box<str>,
+    /// As the answer shows it, encoded.
+    pub(super) query: Bytes,
     pub(super) host: Host,
     /// What is asked of the store, or why nothing is.
     pub(super) asks: Result<Inputs, WhyNot>,
@@ -28,7 +29,8 @@ impl Question {
     pub(super) fn parse(text: &str, policy: &OwnPolicy<'_>) -> Result<Self, HostError> {
         let destination = text.parse::<Destination>()?;
         Ok(Self {
-            query: wire::query(text, &destination, policy.suffixes),
+            text: text.into(),
+            query: wire::query_out(&wire::query(text, &destination, policy.suffixes)),
             asks: inputs(&destination.host, policy),
             host: destination.host,
             documentation_names: policy.documentation_names,
@@ -53,6 +55,6 @@ impl Questions {
     }
 
     pub(super) fn keep(&self, question: Arc<Question>) {
-        self.0.insert(question.query.input.as_str().into(), question);
+        self.0.insert(question.text.clone(), question);
     }
 }

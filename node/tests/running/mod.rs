@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowlore_common::env::SystemClock;
+use flowlore_common::wire;
 use flowlore_node::command::init;
 use flowlore_node::config::Config;
 use flowlore_node::demo::ports;
@@ -77,7 +78,8 @@ impl Running {
         let destinations = destinations.iter().map(ToString::to_string).collect();
         let request = v1::LookupRequest { destinations };
         let answers = self.local().await.reputation.lookup(request).await.unwrap();
-        answers.into_inner().map(Result::unwrap).collect().await
+        let parts: Vec<v1::Answers> = answers.into_inner().map(Result::unwrap).collect().await;
+        parts.into_iter().flat_map(|part| part.answers).collect()
     }
 
     pub(crate) async fn put(
@@ -102,6 +104,16 @@ impl Running {
         };
         tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never: {what}"));
     }
+}
+
+/// What all members agree on, as JSON.
+pub(crate) fn shared(answer: &v1::Answer) -> serde_json::Value {
+    serde_json::to_value(wire::shared_in(answer.shared.clone()).unwrap()).unwrap()
+}
+
+/// What the org itself knows, as JSON.
+pub(crate) fn known(answer: &v1::Answer) -> serde_json::Value {
+    serde_json::to_value(wire::local_in(answer.local.clone().unwrap()).unwrap()).unwrap()
 }
 
 /// A federation of A, B and C; A founded it and dealt a key, two of three.

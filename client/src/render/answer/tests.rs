@@ -1,6 +1,7 @@
 //! Goal: what an analyst reads, word for word, in every state, and hostile text made harmless.
 
-use flowlore_common::answer::ANSWER_SCHEMA;
+use flowlore_common::answer::{ANSWER_SCHEMA, Here, Rule};
+use flowlore_common::time::MICROS_PER_SECOND;
 use serde_json::{Value, json};
 
 use super::*;
@@ -72,10 +73,23 @@ fn shown(answer: &Answer) -> String {
 fn answered_malicious() {
     let level = level();
     let mut answer = answer(State::Answered, Some(&shared(&level, &level)));
-    let local = json!({ "here": { "machines": 2, "users": 1, "flows": 341, "bytes_out": 506_123,
-        "bytes_in": 208_000, "first": "2026-11-20", "last": "2026-11-23", "incidents": 1 },
-        "policy": { "rule": "watch evil.example", "source": "flowlore.toml", "effect": "alert" } });
-    answer.local = serde_json::from_value(local).unwrap();
+    let second = |day: i64| Micros(day * 86_400 * MICROS_PER_SECOND);
+    let here = Here {
+        machines: 2,
+        users: None,
+        flows: 341,
+        bytes_out: 506_123,
+        bytes_in: 208_000,
+        first: second(20_777),
+        last: second(20_780),
+        incidents: 1,
+    };
+    let policy = Rule {
+        rule: "watch evil.example".to_owned(),
+        source: "flowlore.toml".to_owned(),
+        effect: "alert".to_owned(),
+    };
+    answer.local = Some(Local { here: Some(here), labels: vec![], policy: Some(policy) });
     let expected = "\
 evil.example                            answered from the local store, 2026-11-24 08:02 UTC
 MALICIOUS, confidence 91   C2 beacon   holds until 2026-12-13 unless seen again
@@ -88,7 +102,7 @@ MALICIOUS, confidence 91   C2 beacon   holds until 2026-12-13 unless seen again
   Class         ordinary
   Closed there  3 true positive, 0 benign and expected, 0 false positive
 STATE 9f3c1be1 of 2026-11-24, rules version 1
-HERE (stays on this node)   2 hosts, 341 connections, 506 kB out, 208 kB in, 2026-11-20 to 2026-11-23
+HERE (stays on this node)   2 hosts, 341 connections, 506 kB out, 208 kB in, 2026-11-20T00:00:00Z to 2026-11-23T00:00:00Z
 POLICY (stays on this node)   watch evil.example (flowlore.toml): alert
 ";
     assert_eq!(shown(&answer), expected);
@@ -184,17 +198,6 @@ fn what_was_not_asked_says_why() {
 }
 
 #[test]
-fn a_newer_form_is_said_not_guessed() {
-    let mut newer = shared(&level(), &Value::Null);
-    newer["host"]["trend"] = "sideways".into();
-    let mut newer = answer(State::Answered, Some(&newer));
-    newer.local = serde_json::from_str(r#"{"here":7}"#).unwrap();
-    let text = shown(&newer);
-    assert!(text.contains("ANSWERED in a form that this client cannot read: use --json"), "{text}");
-    assert!(text.contains("HERE: in a form"), "{text}");
-}
-
-#[test]
 fn strangers_cannot_steer_the_terminal() {
     let hostile = "\u{1b}]0;x\u{7}\u{202e}\r\nMALICIOUS\u{9b}2J";
     let mut level = level();
@@ -203,15 +206,13 @@ fn strangers_cannot_steer_the_terminal() {
     }
     level["behaviours"][0]["code"] = hostile.into();
     level["behaviours"][0]["transport"] = hostile.into();
-    let mut shared = shared(&level, &level);
-    shared["objects_digest"] = hostile.into();
-    let mut one = answer(State::Answered, Some(&shared));
+    let mut one = answer(State::Answered, Some(&shared(&level, &level)));
     one.query.host = Some(format!("www.{hostile}"));
     one.query.site = Some(hostile.to_owned());
     let text = shown(&one);
     let steering: Vec<char> = text.chars().filter(|c| is_unsafe(*c) && *c != '\n').collect();
     assert!(steering.is_empty(), "{steering:?}");
-    let calm = shown(&answer(State::Answered, Some(&self::shared(&self::level(), &Value::Null))));
+    let calm = shown(&answer(State::Answered, Some(&shared(&self::level(), &Value::Null))));
     let added = 3 * (LISTED_MAX + 1) + "its site".split('\n').count();
     assert_eq!(text.lines().count(), calm.lines().count() + added, "{text}");
     assert!(text.contains("and 2 more (--json has all)"), "{text}");

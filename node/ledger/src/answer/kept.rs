@@ -1,22 +1,23 @@
 //! Answers of before. What is said of a name costs curve arithmetic to find, and mostly nothing changed since.
 //!
-//! Kept of a name are its tokens, which never change, and its level as JSON with the day and the *step* (how many
+//! Kept of a name are its tokens, which never change, and its level, encoded, with the day and the *step* (how many
 //! changes the state had seen) for which it was computed. It holds for that day only, and until a change touches
 //! one of its tokens or the roster: each change writes its step into the counters of the tokens that it touches, and a level holds while
 //! no counter of its tokens is above its own step. Counters are shared by many tokens, so a level may be dropped in
 //! vain, never kept in vain. Levels are computed while the ledger is read and counters are written while it is
 //! changed, so that nothing can happen in between. In memory only: a table of names and tokens is what the protocol hides.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use flowlore_common::answer::{Level, Shared};
 use flowlore_common::destination::Input;
-use flowlore_common::ids::{BlockId, Token};
+use flowlore_common::ids::Token;
 use flowlore_common::label::Purpose;
 use flowlore_common::time::Day;
 use flowlore_veil::token::Secret;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::{Asked, Question};
@@ -26,8 +27,10 @@ use crate::store::{Changes, StoreError};
 
 /// What an entry takes beside its key, tokens and text, bytes.
 const ENTRY_BYTES: u64 = 160;
-/// What stands in an answer beside both levels, bytes.
-const FRAME_BYTES: usize = 192;
+
+/// Encodes a level, never to nothing. What is kept was encoded by whoever asked first, so that all who ask a ledger
+/// have to bring the same.
+pub type Encode = fn(&Level) -> Vec<u8>;
 
 /// A destination as a question to what is kept: its names, and under which keys they are asked for.
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +43,15 @@ pub struct Names<'a> {
     pub key_epochs: &'a [u32],
 }
 
-/// An answer as its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// The JSON of [`flowlore_common::answer::Shared`].
-    pub json: Vec<u8>,
-    /// Whether anybody says anything.
-    pub is_seen: bool,
+/// A level that somebody says something in, encoded.
+#[derive(Clone)]
+pub struct Said(Arc<Found>);
+
+impl std::ops::Deref for Said {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0.level
+    }
 }
 
 /// All tokens of one name: by purpose, then in the order of the keys that it was asked for with.
@@ -75,15 +80,10 @@ struct Found {
     key_epochs: Box<[u32]>,
     tokens: Arc<Tokens>,
     day: Day,
-    step: u64,
-    /// `None`: nobody says anything.
-    level: Option<Box<RawValue>>,
-}
-
-impl Found {
-    fn level(&self) -> Option<&RawValue> {
-        self.level.as_deref()
-    }
+    /// The last for which it is known to hold.
+    step: AtomicU64,
+    /// Encoded; empty: nobody says anything.
+    level: Box<[u8]>,
 }
 
 #[derive(Clone)]
@@ -91,8 +91,8 @@ struct Bytes;
 
 impl Weighter<Box<[u8]>, Arc<Found>> for Bytes {
     fn weight(&self, name: &Box<[u8]>, found: &Arc<Found>) -> u64 {
-        let level = found.level.as_ref().map_or(0, |level| level.get().len());
-        (name.len() + size_of_val(found.tokens.0.as_slice()) + level) as u64 + ENTRY_BYTES
+        (name.len() + size_of_val(found.tokens.0.as_slice()) + found.level.len()) as u64
+            + ENTRY_BYTES
     }
 }
 
@@ -105,8 +105,7 @@ pub(crate) struct Kept {
     all: u64,
     /// The last step that touched a token, by the token's first bytes.
     tokens: Box<[u64]>,
-    /// With its hex digits.
-    objects_digest: OnceLock<([u8; 32], String)>,
+    objects_digest: OnceLock<[u8; 32]>,
 }
 
 impl Default for Kept {
@@ -137,12 +136,9 @@ impl Kept {
         }
     }
 
-    /// The objects digest, and its hex digits.
-    pub(crate) fn objects_digest(&self, compute: impl FnOnce() -> [u8; 32]) -> &([u8; 32], String) {
-        self.objects_digest.get_or_init(|| {
-            let digest = compute();
-            (digest, BlockId(digest).to_string())
-        })
+    /// The objects digest.
+    pub(crate) fn objects_digest(&self, compute: impl FnOnce() -> [u8; 32]) -> [u8; 32] {
+        *self.objects_digest.get_or_init(compute)
     }
 
     /// What was found of a name, whether or not it still holds.
@@ -151,8 +147,17 @@ impl Kept {
     }
 
     fn holds(&self, found: &Found, day: Day) -> bool {
+        let step = found.step.load(Ordering::Relaxed);
+        if found.day != day || step == self.step {
+            return found.day == day;
+        }
         let tokens = found.tokens.0.iter().map(|token| self.tokens[counter(token)]);
-        found.day == day && tokens.fold(self.all, u64::max) <= found.step
+        let holds = tokens.fold(self.all, u64::max) <= step;
+        if holds {
+            // So that its counters, which lie scattered, are read once after a change.
+            found.step.store(self.step, Ordering::Relaxed);
+        }
+        holds
     }
 }
 
@@ -165,10 +170,9 @@ fn counter(token: &[u8; 32]) -> usize {
 const _: () = assert!(KEPT_COUNTERS.is_power_of_two());
 
 impl Ledger {
-    /// The answer's bytes when all that it takes was computed before and still holds: nothing is read, nothing is
-    /// derived.
+    /// The answer when all that it takes was computed before and still holds: nothing is read, nothing is derived.
     #[must_use]
-    pub fn told(&self, names: Names<'_>, day: Day) -> Option<Told> {
+    pub fn told(&self, names: Names<'_>, day: Day) -> Option<Shared<Said>> {
         let level = |name: Option<&Input>| match name {
             None => Some(None),
             Some(name) => {
@@ -176,33 +180,40 @@ impl Ledger {
                 self.kept().holds(&found, day).then_some(Some(found))
             }
         };
-        let (host, site) = (level(names.host)?, level(names.site)?);
-        Some(self.told_of(host.as_deref(), site.as_deref(), day))
+        let host = level(names.host)?;
+        // Many a host is its own site.
+        let site = if names.site == names.host { host.clone() } else { level(names.site)? };
+        Some(self.told_of(host, site, day))
     }
 
-    /// The bytes of [`Self::answer`]; what of it has to be computed is kept.
+    /// [`Self::answer`] with its levels encoded; what of it has to be computed is kept.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub fn tell(&self, question: &Question, day: Day) -> Result<Told, StoreError> {
-        let find =
-            |asked: &Option<Asked>| asked.as_ref().map(|asked| self.find(asked, day)).transpose();
+    pub fn tell(
+        &self,
+        question: &Question,
+        day: Day,
+        encode: Encode,
+    ) -> Result<Shared<Said>, StoreError> {
+        let find = |asked: &Option<Asked>| {
+            asked.as_ref().map(|asked| self.find(asked, day, encode)).transpose()
+        };
         let (host, site) = (find(&question.host)?, find(&question.site)?);
-        Ok(self.told_of(host.as_deref(), site.as_deref(), day))
+        Ok(self.told_of(host, site, day))
     }
 
-    fn told_of(&self, host: Option<&Found>, site: Option<&Found>, day: Day) -> Told {
-        let (host, site) = (host.and_then(Found::level), site.and_then(Found::level));
-        let is_seen = host.is_some() || site.is_some();
-        let bytes =
-            [host, site].into_iter().flatten().map(|level| level.get().len()).sum::<usize>();
-        let mut json = Vec::with_capacity(bytes + FRAME_BYTES);
-        let written = serde_json::to_writer(&mut json, &self.shared(host, site, day));
-        written.expect("a struct of texts and numbers is JSON, and memory takes it");
-        Told { json, is_seen }
+    fn told_of(
+        &self,
+        host: Option<Arc<Found>>,
+        site: Option<Arc<Found>>,
+        day: Day,
+    ) -> Shared<Said> {
+        let said = |found: Option<Arc<Found>>| found.filter(|found| !found.level.is_empty());
+        self.shared(said(host).map(Said), said(site).map(Said), day)
     }
 
-    fn find(&self, asked: &Asked, day: Day) -> Result<Arc<Found>, StoreError> {
+    fn find(&self, asked: &Asked, day: Day, encode: Encode) -> Result<Arc<Found>, StoreError> {
         let key_epochs: Box<[u32]> = asked.keys.iter().map(|(key_epoch, _)| *key_epoch).collect();
         let before = self.kept().found(&asked.input, &key_epochs);
         if let Some(found) = before.as_ref().filter(|found| self.kept().holds(found, day)) {
@@ -211,9 +222,9 @@ impl Ledger {
         let tokens =
             before.map_or_else(|| Arc::new(Tokens::of(asked)), |found| found.tokens.clone());
         let level = self.level(asked, &tokens, day)?;
-        let level = level.map(|level| serde_json::value::to_raw_value(&level)).transpose();
-        let level = level.map_err(|error| StoreError::Engine(error.to_string()))?;
-        let found = Arc::new(Found { key_epochs, tokens, day, step: self.kept().step, level });
+        let level = level.as_ref().map(encode).unwrap_or_default().into();
+        let step = AtomicU64::new(self.kept().step);
+        let found = Arc::new(Found { key_epochs, tokens, day, step, level });
         self.kept().names.insert(asked.input.bytes().into(), found.clone());
         Ok(found)
     }

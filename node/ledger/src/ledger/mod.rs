@@ -224,12 +224,7 @@ impl Ledger {
     /// of arrival.
     #[must_use]
     pub fn objects_digest(&self) -> [u8; 32] {
-        self.kept.objects_digest(|| self.digest_objects()).0
-    }
-
-    /// Its hex digits.
-    pub(crate) fn objects_digest_hex(&self) -> &str {
-        &self.kept.objects_digest(|| self.digest_objects()).1
+        self.kept.objects_digest(|| self.digest_objects())
     }
 
     fn digest_objects(&self) -> [u8; 32] {
