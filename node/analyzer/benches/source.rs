@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use flowlore_analyzer::record::{
-    CaptureLoss, Conn, Dhcp, Dns, File, Http, Notice, Sink, Tls, X509,
+    CaptureLoss, Conn, Dhcp, Dns, File, Http, Logon, Notice, Remote, Sink, Tls, X509,
 };
 use flowlore_analyzer::source::Reader;
 
@@ -45,6 +45,12 @@ impl Sink for Sum {
         black_box(record);
     }
     fn dhcp(&mut self, record: &Dhcp<'_>) {
+        black_box(record);
+    }
+    fn logon(&mut self, record: &Logon<'_>) {
+        black_box(record);
+    }
+    fn remote(&mut self, record: &Remote<'_>) {
         black_box(record);
     }
     fn notice(&mut self, record: &Notice<'_>) {

@@ -12,7 +12,7 @@ use crate::{
     content::Content,
     limits::BUCKETS,
     packed::{Addr, Reader, Uid, Writer, mix, unzigzag, zigzag},
-    record::{Conn, ConnState, Sizes},
+    record::{Conn, ConnState, LogonProtocol, RemoteAct, Sizes},
 };
 
 /// Recognised application protocols, as bits.
@@ -164,6 +164,15 @@ pub enum Entry<'a> {
         /// Bytes.
         bytes: u64,
     },
+    /// A log-on.
+    Logon(Logon<'a>),
+    /// What only administrators do on another machine.
+    Remote {
+        /// Connection.
+        uid: Uid,
+        /// What.
+        act: RemoteAct,
+    },
     /// A DHCP lease.
     Lease {
         /// The address in use.
@@ -175,6 +184,27 @@ pub enum Entry<'a> {
         /// Name of the machine; empty: none.
         name: &'a str,
     },
+}
+
+/// A log-on, or a part of one that names who tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logon<'a> {
+    /// Who logs on.
+    pub client: Addr,
+    /// To whom.
+    pub server: Addr,
+    /// Microseconds since 1970 UTC.
+    pub time_us: i64,
+    /// Port of the server.
+    pub port: u16,
+    /// By what.
+    pub protocol: LogonProtocol,
+    /// Whether it worked; `None`: not told.
+    pub success: Option<bool>,
+    /// The user; empty: not told.
+    pub user: &'a str,
+    /// The client's name for itself; empty: not told.
+    pub machine: &'a str,
 }
 
 /// A look-up of a name: what was asked, and what came back.
@@ -231,6 +261,8 @@ const KIND_TLS: u8 = 1;
 const KIND_HTTP: u8 = 2;
 const KIND_QUERY: u8 = 3;
 const KIND_LEASE: u8 = 4;
+const KIND_LOGON: u8 = 5;
+const KIND_REMOTE: u8 = 6;
 const KIND_FILE: u8 = 7;
 const KIND_MASK: u8 = 7;
 /// First byte of a flow, above the kind.
@@ -424,6 +456,25 @@ pub fn write_file(
     out.numbers([bytes]);
 }
 
+/// Writes a log-on. `base_us` is as for a connection.
+pub fn write_logon(out: &mut Writer<'_>, logon: &Logon<'_>, base_us: i64) {
+    out.byte(KIND_LOGON | v6_bits(logon.client, logon.server) | tri(logon.success) << 5);
+    out.addr(logon.client);
+    out.addr(logon.server);
+    out.numbers([
+        zigzag(logon.time_us.wrapping_sub(base_us)),
+        u64::from(logon.port) << 8 | logon.protocol as u64,
+    ]);
+    out.text(logon.user);
+    out.text(logon.machine);
+}
+
+/// Writes what only administrators do.
+pub fn write_remote(out: &mut Writer<'_>, uid: &str, act: RemoteAct) {
+    out.byte(KIND_REMOTE | u8::from(act == RemoteAct::Execution) << 3);
+    out.uid(uid.as_bytes());
+}
+
 /// Writes a lease.
 pub fn write_lease(out: &mut Writer<'_>, address: Addr, time_us: i64, mac: &str, name: &str) {
     out.byte(KIND_LEASE | v6_bits(address, address));
@@ -469,6 +520,11 @@ pub fn read<'a>(input: &mut Reader<'a>, base_us: &mut i64) -> Option<Entry<'a>> 
             content: Content::from_code(head >> 4),
             bytes: input.numbers().map(|[bytes]| bytes)?,
         },
+        KIND_LOGON => Entry::Logon(read_logon(input, head, *base_us)?),
+        KIND_REMOTE => Entry::Remote {
+            uid: input.uid()?.0,
+            act: if head & 1 << 3 == 0 { RemoteAct::AdminShare } else { RemoteAct::Execution },
+        },
         KIND_LEASE => Entry::Lease {
             address: input.addr(head & 1 << 3 != 0)?,
             time_us: read_time(input)?,
@@ -481,6 +537,22 @@ pub fn read<'a>(input: &mut Reader<'a>, base_us: &mut i64) -> Option<Entry<'a>> 
 
 fn read_time(input: &mut Reader<'_>) -> Option<i64> {
     input.numbers().map(|[time]| unzigzag(time))
+}
+
+fn read_logon<'a>(input: &mut Reader<'a>, head: u8, base_us: i64) -> Option<Logon<'a>> {
+    let client = input.addr(head & 1 << 3 != 0)?;
+    let server = input.addr(head & 1 << 4 != 0)?;
+    let [time, by] = input.numbers()?;
+    Some(Logon {
+        client,
+        server,
+        time_us: base_us.wrapping_add(unzigzag(time)),
+        port: (by >> 8) as u16,
+        protocol: *LogonProtocol::ALL.get((by & 0xff) as usize)?,
+        success: untri(head >> 5),
+        user: input.text()?,
+        machine: input.text()?,
+    })
 }
 
 fn read_query<'a>(
@@ -671,6 +743,18 @@ mod tests {
         write_query(&mut writer, &query, ("Cq", 40), &[address, client, Addr(7)]);
         let odd = Query { rcode: None, clean: false, continued: true, name: &[0xff; 255], ..query };
         write_query(&mut writer, &odd, ("an odd uid", 40), &[Addr(7); QUERY_ADDRESSES_MAX]);
+        let logon = Logon {
+            client,
+            server: address,
+            time_us: -7,
+            port: 88,
+            protocol: LogonProtocol::Ssh,
+            success: Some(false),
+            user: "eve",
+            machine: "",
+        };
+        write_logon(&mut writer, &logon, 40);
+        write_remote(&mut writer, "Cr", RemoteAct::Execution);
         write_lease(&mut writer, client, 5, "", "pc-1");
         let mut reader = Reader::new(&bytes);
         let mut base = 40;
@@ -695,6 +779,9 @@ mod tests {
         assert_eq!(back.addresses.iter().collect::<Vec<_>>(), [Addr(7); QUERY_ADDRESSES_MAX]);
         let uid = Uid::new(b"an odd uid");
         assert_eq!(Query { addresses: Addresses::default(), ..back }, Query { uid, ..odd });
+        assert_eq!(next(), Some(Entry::Logon(logon)));
+        let uid = Uid::new(b"Cr");
+        assert_eq!(next(), Some(Entry::Remote { uid, act: RemoteAct::Execution }));
         assert_eq!(
             next(),
             Some(Entry::Lease { address: client, time_us: 5, mac: "", name: "pc-1" })

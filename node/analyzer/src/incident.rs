@@ -20,11 +20,13 @@ use flowlore_common::{
     time::{Day, Micros},
 };
 
+mod movements;
+
 use crate::{
     community::community_id,
     detect::dns::Zone,
     detect::{Action, Evidence, Hit, Judged, Score, detect},
-    inventory::{Assets, Criticality, Machine},
+    inventory::{self, Assets, Criticality, Machine},
     limits::{ACTIONS_MAX, ADDRESSES_MAX},
     options::Options,
     packed::Addr,
@@ -58,18 +60,23 @@ impl Context<'_> {
         severity >= self.options.severity_min
     }
 
-    fn around(&self, candidate: &Candidate) -> Surroundings {
-        let destination = match &candidate.destination {
+    /// Inside hosts that contact a destination.
+    fn inside_hosts(&self, destination: &Where) -> u32 {
+        let destination = match destination {
             Where::Name(name) => self.part.named.get(name),
             Where::Address(address) => self.part.addressed.get(address),
             Where::Many(_) => None,
         };
+        destination.map_or(0, |destination| destination.inside_hosts)
+    }
+
+    fn around(&self, candidate: &Candidate) -> Surroundings {
         let inside = if candidate.direction == Direction::Inbound {
             candidate.address
         } else {
             candidate.source
         };
-        let asset = self.assets().find(inside, self.leased_name(inside));
+        let asset = self.assets().find(inside, self.own_name(inside));
         let lookups = lookups(&candidate.matter);
         let one = !matches!(candidate.destination, Where::Many(_)) && !lookups;
         let history = self.options.history.as_ref().filter(|_| one);
@@ -83,7 +90,7 @@ impl Context<'_> {
             hosts_contacting: match &candidate.matter {
                 Matter::Zone(zone) => self.asking(zone),
                 _ if lookups => 0, // everybody asks that server
-                _ => destination.map_or(0, |destination| destination.inside_hosts),
+                _ => self.inside_hosts(&candidate.destination),
             },
             first_seen_days: known.map(|(days, _)| days),
             arrival: known.map_or(Arrival::Unknown, |(_, arrival)| arrival),
@@ -108,12 +115,14 @@ impl Context<'_> {
         zone.scores_beside(visited.count())
     }
 
-    fn leased_name(&self, address: Addr) -> Option<&str> {
-        self.part.leases.get(&address).map(|lease| &*lease.name)
+    /// The name that a machine goes by on the network.
+    fn own_name(&self, address: Addr) -> Option<&str> {
+        inventory::own_name(self.part.leases.get(&address), self.part.identities.get(&address))
     }
 
     fn machine(&self, address: Addr) -> Machine {
-        Machine::new(address, self.assets(), self.part.leases.get(&address))
+        let told = (self.part.leases.get(&address), self.part.identities.get(&address));
+        Machine::new(address, self.assets(), told)
     }
 }
 
@@ -146,6 +155,8 @@ impl Case {
             Matter::Missing(missing) => self.hits(context, |score| missing.hit(score)),
             Matter::Chain(chain) => vec![chain.hit()],
             Matter::Upload(upload) => upload.hit().into_iter().collect(),
+            Matter::Guessed(guessed) => vec![guessed.hit()],
+            Matter::Lateral(lateral) => vec![lateral.hit()],
         };
         let hit = hits.into_iter().find(|hit| hit.behaviour == self.behaviour)?;
         Some(severity::judge(hit, &group, &around))
@@ -191,8 +202,9 @@ struct Drafted {
     finding: Finding,
     first_day: Day,
     alone: bool,
-    /// Where it began, if that is another address: the file before the channel.
-    from: Option<Addr>,
+    /// What else of the same source it belongs to: where the file before the channel came from, or what a movement
+    /// followed.
+    from: Option<String>,
 }
 
 /// Findings and incidents, gravest first both, and what the history is to remember of them.
@@ -209,11 +221,22 @@ pub(crate) fn find(context: &Context<'_>, candidates: Vec<Arc<Candidate>>) -> Fo
     let external = context.part.inside.is_empty();
     let mut cases: BTreeMap<Key, Vec<Case>> = BTreeMap::new();
     let mut scratch = Scratch::default();
-    let scored = candidates.into_iter();
-    for candidate in scored.filter(|one| external || one.direction != Direction::External) {
-        for case in judge(context, &candidate) {
+    let add = |candidate: &Arc<Candidate>, cases: &mut BTreeMap<Key, Vec<Case>>| {
+        for case in judge(context, candidate) {
             cases.entry(Key::of(&case)).or_default().push(case);
         }
+    };
+    let scored = candidates.into_iter();
+    let mut undecided = Vec::new();
+    for candidate in scored.filter(|one| external || one.direction != Direction::External) {
+        if candidate.scores.is_empty() {
+            undecided.push(candidate);
+        } else {
+            add(&candidate, &mut cases);
+        }
+    }
+    for candidate in movements::decide(context, &cases, &undecided) {
+        add(&candidate, &mut cases);
     }
     let mut drafts: Vec<Drafted> =
         cases.into_iter().map(|(key, cases)| draft(context, key, cases, &mut scratch)).collect();
@@ -332,7 +355,13 @@ fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>, scratch: &mut Sc
     let known = history.and_then(|history| history.finding(&key.text()));
     let first_day = known.map_or(day, |known| known.min(day));
     let from = match &candidate.matter {
-        Matter::Chain(chain) => Some(chain.from_address),
+        Matter::Chain(chain) => Some(chain.from_address.to_string()),
+        Matter::Lateral(lateral) => {
+            lateral.sign().map(|sign| match severity::is_scan(sign.behaviour) {
+                true => SCANS.to_owned(),
+                false => sign.address.to_string(),
+            })
+        }
         _ => None,
     };
     Drafted { finding, first_day, alone: *alone, key, from }
@@ -366,8 +395,8 @@ fn median_gap_us(contacts: &[Contact]) -> u64 {
 fn pivots(part: &Part, candidate: &Candidate, flows: u64) -> Pivots {
     let all = candidate.pivots.iter();
     let community = |pivot: &Pivot| {
-        let Candidate { transport, source, port, .. } = *candidate;
-        community_id(transport, (source, pivot.orig_port), (pivot.resp, port))
+        let Candidate { transport, source, .. } = *candidate;
+        community_id(transport, (source, pivot.orig_port), (pivot.resp, pivot.resp_port))
     };
     let uids = all.clone().map(|pivot| part.uid_text(pivot.uid)).filter(|uid| !uid.is_empty());
     Pivots {
@@ -475,6 +504,9 @@ fn subject(draft: &Drafted) -> String {
     }
 }
 
+/// Stands for all that a source scans.
+const SCANS: &str = "scan";
+
 /// Numbers of findings that belong together.
 fn group(drafts: &[Drafted]) -> Vec<Vec<usize>> {
     let mut leader: Vec<usize> = (0..drafts.len()).collect();
@@ -483,12 +515,12 @@ fn group(drafts: &[Drafted]) -> Vec<Vec<usize>> {
         // Behind a proxy the address is the proxy's, which everything there has in common.
         let proxied = draft.key.behaviour == Behaviour::C2BeaconProxied;
         let shared = if severity::is_scan(draft.key.behaviour) {
-            Some((Some(draft.key.source), "scan".to_owned()))
+            Some((Some(draft.key.source), SCANS.to_owned()))
         } else {
             let address = draft.finding.destination.address.to_string();
             (!proxied).then_some((Some(draft.key.source), address))
         };
-        let from = draft.from.map(|address| (Some(draft.key.source), address.to_string()));
+        let from = draft.from.clone().map(|from| (Some(draft.key.source), from));
         for key in [(None, subject(draft))].into_iter().chain(shared).chain(from) {
             let other = *first.entry(key).or_insert(at);
             let (a, b) = (root(&leader, at), root(&leader, other));

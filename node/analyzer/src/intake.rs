@@ -18,7 +18,8 @@ use crate::{
     naming,
     packed::{Addr, Uid, Writer, mix_bytes},
     record::{
-        CaptureLoss, Conn, Dhcp, Dns, DnsAnswer, File, FileSink, Http, Notice, Sink, Tls, X509,
+        CaptureLoss, Conn, Dhcp, Dns, DnsAnswer, File, FileSink, Http, Logon, Notice, Remote, Sink,
+        Tls, X509,
     },
     stats::entropy::centibits,
 };
@@ -454,6 +455,36 @@ impl Sink for Intake {
         let address = Addr::from(address);
         let (mut out, _) = self.waiting.open(flow::bucket_of(address), mac.len() + self.name.len());
         flow::write_lease(&mut out, address, record.time_us, mac, &self.name);
+    }
+
+    fn logon(&mut self, record: &Logon<'_>) {
+        self.note_hour(record.time_us);
+        let user = record.user.filter(|user| naming::is_account(user));
+        let machine = record.machine.filter(|machine| naming::is_account(machine));
+        if record.success.is_none() && user.is_none() && machine.is_none() {
+            return;
+        }
+        let logon = flow::Logon {
+            client: record.ends.orig.into(),
+            server: record.ends.resp.into(),
+            time_us: record.time_us,
+            port: record.ends.resp_port,
+            protocol: record.protocol,
+            success: record.success,
+            user: user.unwrap_or_default(),
+            machine: machine.unwrap_or_default(),
+        };
+        let text_bytes = logon.user.len() + logon.machine.len();
+        let (mut out, base_us) = self.waiting.open(flow::bucket_of(logon.client), text_bytes);
+        flow::write_logon(&mut out, &logon, *base_us);
+    }
+
+    fn remote(&mut self, record: &Remote<'_>) {
+        self.note_hour(record.time_us);
+        let Some(act) = record.act else { return };
+        let number = flow::bucket_of(record.ends.orig.into());
+        let (mut out, _) = self.waiting.open(number, record.uid.len());
+        flow::write_remote(&mut out, record.uid, act);
     }
 
     fn notice(&mut self, record: &Notice<'_>) {

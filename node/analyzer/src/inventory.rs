@@ -1,15 +1,20 @@
-//! Machines: what leases and the org's asset file say about an address.
+//! Machines: what leases, log-ons and the org's asset file say about an address.
 //!
 //! An asset file is CSV with a header. Columns in any order: `address` (an address, a network in CIDR
 //! form, or a machine's name; needed), `name`, `owner`, `criticality` (`low`, `normal`, `high`) and
 //! `tags` (separated by `;`). Other columns are passed over. The most particular row holds: address
-//! before the longest network before the name by lease.
+//! before the longest network before the name that the machine goes by.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 
-use crate::{limits::ASSETS_MAX, packed::Addr, settle::Lease};
+use crate::{
+    limits::ASSETS_MAX,
+    packed::Addr,
+    record::LogonProtocol,
+    settle::{Identity, Lease},
+};
 
 /// How much depends on a machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,29 +165,60 @@ pub struct Machine {
     pub user: Option<String>,
     /// The org's words for it.
     pub tags: Vec<String>,
-    /// Where name and hardware address come from: `dhcp`, `file`, `none`.
+    /// Where name and hardware address come from: `file`, `dhcp`, `kerberos`, `ntlm`, `rdp`, `none`.
     pub known_from: &'static str,
 }
 
 impl Machine {
-    /// What asset file and lease know of an address; the file's word counts more.
-    pub(crate) fn new(address: Addr, assets: &Assets, lease: Option<&Lease>) -> Self {
+    /// What asset file, lease and log-ons know of an address, in the order in which their word counts.
+    pub(crate) fn new(
+        address: Addr,
+        assets: &Assets,
+        (lease, identity): (Option<&Lease>, Option<&Identity>),
+    ) -> Self {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let leased = lease.and_then(|lease| text(&lease.name));
-        let asset = assets.find(address, leased.as_deref());
-        let known_from = match (asset, lease) {
-            (Some(_), _) => "file",
-            (None, Some(_)) => "dhcp",
-            (None, None) => "none",
+        let leased = lease.is_some_and(|lease| !lease.name.is_empty());
+        let own = own_name(lease, identity);
+        let asset = assets.find(address, own);
+        let told = identity.and_then(|identity| identity.machine.as_ref());
+        let known_from = match (asset, lease, told) {
+            (Some(_), ..) => "file",
+            (None, None, Some(told)) => word(told.protocol),
+            (None, Some(_), Some(told)) if !leased => word(told.protocol),
+            (None, Some(_), _) => "dhcp",
+            (None, None, None) => "none",
         };
+        let user = identity.and_then(|identity| identity.user.as_ref());
         Self {
             address: address.into(),
-            name: asset.and_then(|asset| asset.name.clone()).or(leased),
+            name: asset.and_then(|asset| asset.name.clone()).or(own.map(str::to_owned)),
             mac: lease.and_then(|lease| text(&lease.mac)),
-            user: asset.and_then(|asset| asset.owner.clone()),
+            user: asset
+                .and_then(|asset| asset.owner.clone())
+                .or_else(|| user.map(|told| told.text.to_string())),
             tags: asset.map(|asset| asset.tags.clone()).unwrap_or_default(),
             known_from,
         }
+    }
+}
+
+/// The name that a machine goes by: its lease's, or the one in its log-ons.
+pub(crate) fn own_name<'a>(
+    lease: Option<&'a Lease>,
+    identity: Option<&'a Identity>,
+) -> Option<&'a str> {
+    let leased = lease.map(|lease| &*lease.name).filter(|name| !name.is_empty());
+    leased.or_else(|| identity?.machine.as_ref().map(|told| &*told.text))
+}
+
+/// A protocol as `known_from` names it.
+const fn word(protocol: LogonProtocol) -> &'static str {
+    match protocol {
+        LogonProtocol::Kerberos => "kerberos",
+        LogonProtocol::Ntlm => "ntlm",
+        LogonProtocol::Rdp => "rdp",
+        // These name no machine.
+        LogonProtocol::Smtp | LogonProtocol::Ssh => "none",
     }
 }
 
@@ -232,11 +268,11 @@ mod tests {
     fn the_file_counts_more_than_a_lease() {
         let lease = Lease { time_us: 1, name: "pc-7".into(), mac: "00:53:00:00:00:07".into() };
         let assets = Assets::parse("address,name,owner\npc-7,FRONT-DESK,eve\n").unwrap();
-        let machine = Machine::new(addr("10.0.0.7"), &assets, Some(&lease));
+        let machine = Machine::new(addr("10.0.0.7"), &assets, (Some(&lease), None));
         assert_eq!(machine.name.as_deref(), Some("FRONT-DESK"));
         assert_eq!(machine.mac.as_deref(), Some("00:53:00:00:00:07"));
         assert_eq!((machine.user.as_deref(), machine.known_from), (Some("eve"), "file"));
-        let unknown = Machine::new(addr("10.0.0.8"), &assets, None);
+        let unknown = Machine::new(addr("10.0.0.8"), &assets, (None, None));
         assert_eq!((unknown.name, unknown.known_from), (None, "none"));
     }
 }

@@ -112,6 +112,9 @@ pub const DESTINATIONS_MAX: usize = 1_000;
 pub const PIVOT_FLOWS_MAX: usize = 20;
 /// Addresses listed for a destination; the lowest.
 pub const ADDRESSES_MAX: usize = 16;
+/// Sessions by administrators' ports that are kept of a source, a host and port each, the first ones: lateral movement is
+/// known by the first hosts; how far a worm came, scans count.
+pub const LATERAL_EDGES_MAX: usize = 64;
 /// Actions of an incident.
 pub const ACTIONS_MAX: usize = 5;
 /// Ports named in a day's line of inbound probes, the most probed.

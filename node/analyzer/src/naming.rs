@@ -66,6 +66,16 @@ pub fn clean(text: &str, name: &mut String) -> bool {
     true
 }
 
+/// Whether a user's or a machine's name of a log-on may be shown: up to 64 letters, digits and the marks that directories
+/// allow and terminals do not act on. [64: the longest of either in Active Directory]
+pub(crate) fn is_account(text: &str) -> bool {
+    let mark = |letter: char| matches!(letter, '.' | '-' | '_' | '@' | '$' | ' ' | '+' | '\'');
+    let mut letters = text.chars();
+    letters.clone().count() <= 64
+        && !text.trim().is_empty()
+        && letters.all(|letter| letter.is_alphanumeric() || mark(letter))
+}
+
 /// Puts the bytes of a name that no host can have into `name`: in lower case, without the last dot, and without the
 /// escapes (`\x..`) by which sensors write what cannot be shown. False when nothing is left.
 pub(crate) fn raw(text: &str, name: &mut Vec<u8>) -> bool {

@@ -160,6 +160,19 @@ pub struct Sessions {
     pub unrecognised: bool,
 }
 
+/// Connections of a group in which both ends talk, in another protocol than its port's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// How many.
+    pub count: u64,
+    /// Start of the first, microseconds since 1970 UTC.
+    pub first_us: i64,
+    /// Payload bytes of the source in them.
+    pub bytes_out: u64,
+    /// Payload bytes of the destination in them.
+    pub bytes_in: u64,
+}
+
 /// What application protocols say about the flows of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hints {
@@ -184,6 +197,8 @@ pub struct Hints {
     pub files: Option<Box<Files>>,
     /// Sessions that may be interactive, if any.
     pub sessions: Option<Box<Sessions>>,
+    /// Connections that do not speak what their port is for, if any.
+    pub mismatch: Option<Box<Mismatch>>,
 }
 
 impl Hints {

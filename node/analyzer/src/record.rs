@@ -286,6 +286,77 @@ pub struct Dhcp<'a> {
     pub lease_s: Option<u64>,
 }
 
+/// A protocol by which somebody logs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogonProtocol {
+    /// Kerberos: to the domain.
+    Kerberos,
+    /// NTLM, whatever carries it.
+    Ntlm,
+    /// Remote desktop.
+    Rdp,
+    /// Mail submission.
+    Smtp,
+    /// Secure shell.
+    Ssh,
+}
+
+impl LogonProtocol {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::Kerberos, Self::Ntlm, Self::Rdp, Self::Smtp, Self::Ssh];
+
+    /// As people write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kerberos => "Kerberos",
+            Self::Ntlm => "NTLM",
+            Self::Rdp => "RDP",
+            Self::Smtp => "SMTP",
+            Self::Ssh => "SSH",
+        }
+    }
+}
+
+/// A log-on, or a part of one that names who tries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logon<'a> {
+    /// When it was seen.
+    pub time_us: i64,
+    /// Client and server.
+    pub ends: Ends,
+    /// By what.
+    pub protocol: LogonProtocol,
+    /// Whether it worked; `None`: not told, or not over.
+    pub success: Option<bool>,
+    /// The user, without a domain.
+    pub user: Option<&'a str>,
+    /// The client's name for itself.
+    pub machine: Option<&'a str>,
+}
+
+/// What a client does on another machine that only administrators may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RemoteAct {
+    /// Opens a share that is there for administrators.
+    AdminShare,
+    /// Makes it run something.
+    Execution,
+}
+
+/// File sharing, or a call of a procedure of another machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remote<'a> {
+    /// When it was seen.
+    pub time_us: i64,
+    /// The connection's uid.
+    pub uid: &'a str,
+    /// Client and server.
+    pub ends: Ends,
+    /// What it is, if it matters here.
+    pub act: Option<RemoteAct>,
+}
+
 /// A notice of the sensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice<'a> {
@@ -332,6 +403,10 @@ pub trait Sink {
     fn x509(&mut self, record: &X509<'_>);
     /// A DHCP exchange.
     fn dhcp(&mut self, record: &Dhcp<'_>);
+    /// A log-on.
+    fn logon(&mut self, record: &Logon<'_>);
+    /// File sharing or a remote procedure call.
+    fn remote(&mut self, record: &Remote<'_>);
     /// A sensor's notice.
     fn notice(&mut self, record: &Notice<'_>);
     /// A loss report.

@@ -15,7 +15,7 @@ use crate::score::{
 
 /// From so many inside hosts on an ordinary named service is taken for one that the org uses. [ours: a vendor's agent
 /// is on many machines at once; an intruder's on one or two for days, and a fifth machine comes after other signs]
-const SHARED_HOSTS_MIN: u32 = 5;
+pub(crate) const SHARED_HOSTS_MIN: u32 = 5;
 
 /// Ports of HTTP, HTTPS, DNS over TLS, mail over TLS, and push services. [IANA; 5228 to 5230 and 5223: the push services
 /// of Google and Apple as these document them]
@@ -77,6 +77,9 @@ pub fn rule(
         ruling.cap(group.direction == Direction::Inbound, Low, "what every open server sees");
         return ruling.of_asset(around);
     }
+    if matches!(behaviour, Behaviour::LoginFailuresThenSuccess | Behaviour::LateralMovement) {
+        return ruling.of_asset(around); // who else logs on there says nothing
+    }
     if is_scan(behaviour) {
         ruling.cap(true, Medium, "a scan alone");
         ruling.cap(around.weak_evidence, Low, "answers may have been missed");
@@ -136,6 +139,8 @@ pub fn rule(
         Low,
         "here since the history began or for a month",
     );
+    let odd = behaviour == Behaviour::PortProtocolMismatch;
+    ruling.cap(odd, Medium, "a protocol alone");
     let knocks = group.direction == Direction::Inbound && group.totals.bytes_in == 0;
     ruling.cap(is_c2(behaviour) && knocks, Info, "a probe that got no data");
     let long = behaviour == Behaviour::LongConnection;

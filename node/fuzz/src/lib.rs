@@ -25,7 +25,7 @@ use std::fmt::Debug;
 use std::sync::LazyLock;
 
 use flowlore_analyzer::record::{
-    CaptureLoss, Conn, Dhcp, Dns, File, Http, Notice, Sink, Tls, X509,
+    CaptureLoss, Conn, Dhcp, Dns, File, Http, Logon, Notice, Remote, Sink, Tls, X509,
 };
 use flowlore_analyzer::source::{Cutter, FileTally, Reader};
 use flowlore_common::label::Purpose;
@@ -42,7 +42,7 @@ pub static LABELS: LazyLock<Vec<OwnLabel>> = LazyLock::new(|| {
 });
 
 /// Log types with the columns that matter.
-pub const LOGS: [(&str, &str); 12] = [
+pub const LOGS: [(&str, &str); 20] = [
     (
         "conn",
         "ts uid id.orig_h id.orig_p id.resp_h id.resp_p proto service duration orig_bytes resp_bytes conn_state local_orig local_resp missed_bytes history orig_pkts orig_ip_bytes resp_pkts resp_ip_bytes ip_proto",
@@ -64,6 +64,20 @@ pub const LOGS: [(&str, &str); 12] = [
         "ts fingerprint certificate.subject certificate.not_valid_before certificate.not_valid_after san.dns",
     ),
     ("dhcp", "ts mac assigned_addr client_addr host_name client_fqdn domain lease_time"),
+    (
+        "kerberos",
+        "ts uid id.orig_h id.orig_p id.resp_h id.resp_p request_type client service success error_msg",
+    ),
+    (
+        "ntlm",
+        "ts uid id.orig_h id.orig_p id.resp_h id.resp_p username hostname domainname success status",
+    ),
+    ("ssh", "ts uid id.orig_h id.orig_p id.resp_h id.resp_p auth_success auth_attempts status"),
+    ("rdp", "ts uid id.orig_h id.orig_p id.resp_h id.resp_p cookie security_protocol client_name"),
+    ("smtp", "ts uid id.orig_h id.orig_p id.resp_h id.resp_p trans_depth mailfrom last_reply"),
+    ("smb_mapping", "ts uid id.orig_h id.orig_p id.resp_h id.resp_p path share_type"),
+    ("smb_files", "ts uid id.orig_h id.orig_p id.resp_h id.resp_p action path name times.modified"),
+    ("dce_rpc", "ts uid id.orig_h id.orig_p id.resp_h id.resp_p endpoint operation"),
     ("notice", "ts uid note msg src dst id.orig_h id.resp_h"),
     ("capture_loss", "ts ts_delta peer percent_lost"),
     ("weird", "ts name"),
@@ -99,6 +113,12 @@ impl Sink for Records {
         self.add(record);
     }
     fn dhcp(&mut self, record: &Dhcp<'_>) {
+        self.add(record);
+    }
+    fn logon(&mut self, record: &Logon<'_>) {
+        self.add(record);
+    }
+    fn remote(&mut self, record: &Remote<'_>) {
         self.add(record);
     }
     fn notice(&mut self, record: &Notice<'_>) {

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use flowlore_analyzer::pair::Contact;
 use flowlore_analyzer::record::{
-    CaptureLoss, Conn, Dhcp, Dns, DnsAnswer, File, FileSink, Http, Notice, Sink, Tls, X509,
+    CaptureLoss, Conn, Dhcp, Dns, DnsAnswer, File, FileSink, Http, Logon, Notice, Remote, Sink,
+    Tls, X509,
 };
 
 use super::view::{View, Viewed};
@@ -150,5 +151,7 @@ impl Sink for Survey {
     fn file(&mut self, _record: &File<'_>) {}
     fn x509(&mut self, _record: &X509<'_>) {}
     fn dhcp(&mut self, _record: &Dhcp<'_>) {}
+    fn logon(&mut self, _record: &Logon<'_>) {}
+    fn remote(&mut self, _record: &Remote<'_>) {}
     fn capture_loss(&mut self, _record: &CaptureLoss<'_>) {}
 }

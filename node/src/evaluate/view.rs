@@ -10,7 +10,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use flowlore_analyzer::record::{
-    CaptureLoss, Conn, Dhcp, Dns, DnsAnswer, Ends, File, FileSink, Http, Notice, Sink, Tls, X509,
+    CaptureLoss, Conn, Dhcp, Dns, DnsAnswer, Ends, File, FileSink, Http, Logon, Notice, Remote,
+    Sink, Tls, X509,
 };
 
 /// Kinds of logs that can be left out.
@@ -188,6 +189,18 @@ impl<S: FileSink> Sink for Viewed<S> {
         if let Some(time_us) = self.time(Log::Other, record.time_us, b"dhcp") {
             let address = record.address.map(|address| self.address(address));
             self.inner.dhcp(&Dhcp { time_us, address, ..record.clone() });
+        }
+    }
+
+    fn logon(&mut self, record: &Logon<'_>) {
+        if let Some(time_us) = self.time(Log::Other, record.time_us, b"logon") {
+            self.inner.logon(&Logon { time_us, ends: self.ends(record.ends), ..record.clone() });
+        }
+    }
+
+    fn remote(&mut self, record: &Remote<'_>) {
+        if let Some(time_us) = self.time(Log::Other, record.time_us, record.uid.as_bytes()) {
+            self.inner.remote(&Remote { time_us, ends: self.ends(record.ends), ..record.clone() });
         }
     }
 

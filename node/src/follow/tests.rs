@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::{Compression, write::GzEncoder};
 use flowlore_analyzer::record::{
-    CaptureLoss, Conn, Dhcp, Dns, File, FileSink, Http, Notice, Sink, Skip, Tls, X509,
+    CaptureLoss, Conn, Dhcp, Dns, File, FileSink, Http, Logon, Notice, Remote, Sink, Skip, Tls,
+    X509,
 };
 
 use super::{FileRead, FollowError, Followed, Options, read};
@@ -37,6 +38,8 @@ impl Sink for Starts {
     fn file(&mut self, _: &File<'_>) {}
     fn x509(&mut self, _: &X509<'_>) {}
     fn dhcp(&mut self, _: &Dhcp<'_>) {}
+    fn logon(&mut self, _: &Logon<'_>) {}
+    fn remote(&mut self, _: &Remote<'_>) {}
     fn notice(&mut self, _: &Notice<'_>) {}
     fn capture_loss(&mut self, _: &CaptureLoss<'_>) {}
 }

@@ -2,7 +2,8 @@
 //!
 //! Question: within 10 minutes of a suspicious download, did the same host first contact a destination (of the server
 //! that gave the file: another port, or again after it), and within 10 minutes of that hold a session or begin a beacon
-//! there? [the steps of the public intrusions that we know take seconds to minutes; 10 is room for a person who waits
+//! there, or a connection that is not what its port says
+//! (`port_protocol_mismatch`)? [the steps of the public intrusions that we know take seconds to minutes; 10 is room for a person who waits
 //! before they run it]. 800 points; 500 when the file came from a named server that answers as servers do, since
 //! installing an agent looks the same [ours]. ATT&CK T1105, T1071.
 
@@ -70,6 +71,7 @@ impl Chain {
         let later = |us: u64| words::seconds((us / 1_000_000) as f64);
         let what = match self.channel {
             Behaviour::InteractiveC2Channel => "a session in which both ends talk",
+            Behaviour::PortProtocolMismatch => "a connection that is not what its port says",
             _ => "contacts like a clock's",
         };
         let mut evidence = vec![

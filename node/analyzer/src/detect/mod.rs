@@ -12,7 +12,10 @@
 //! | `dns` | names that carry data: tunnels in DNS; asked of a source and a domain |
 //! | `dns_flows` | the same in flows alone |
 //! | `dga` | many domains that do not exist |
+//! | `lateral_movement` | sessions with inside hosts that follow another finding, or a storm of binds; asked of a source |
 //! | [`login`] | log-on after log-on, as guessed passwords are |
+//! | `login_failures_then_success` | the one that worked; asked of a source and target |
+//! | `port_protocol_mismatch` | a connection to a port of the web that speaks something else |
 //! | `scan` | many hosts or ports tried, which gave nothing; asked of a source, not of a group |
 //! | `interactive_c2_channel` | a session in which both ends talk at length |
 //! | `malicious_download` | something that runs, from a bare address or a rare server |
@@ -29,9 +32,12 @@ pub(crate) mod download_then_c2;
 pub(crate) mod exfil_volume;
 pub mod infrastructure;
 pub(crate) mod interactive_c2_channel;
+pub(crate) mod lateral_movement;
 pub mod login;
+pub(crate) mod login_failures_then_success;
 pub mod long_connection;
 mod malicious_download;
+pub(crate) mod port_protocol_mismatch;
 pub(crate) mod scan;
 pub mod strobe;
 #[cfg(test)]
@@ -64,12 +70,13 @@ struct Detector {
 }
 
 /// The detectors, in the order of their behaviours' numbers. A behaviour is registered here and nowhere else.
-const DETECTORS: [Detector; 6] = [
+const DETECTORS: [Detector; 7] = [
     Detector { score: beacon::score, detect: beacon::detect },
     Detector { score: strobe::score, detect: strobe::detect },
     Detector { score: long_connection::score, detect: long_connection::detect },
     Detector { score: login::score, detect: login::detect },
     Detector { score: interactive_c2_channel::score, detect: interactive_c2_channel::detect },
+    Detector { score: port_protocol_mismatch::score, detect: port_protocol_mismatch::detect },
     Detector { score: malicious_download::score, detect: malicious_download::detect },
 ];
 
@@ -94,6 +101,9 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::ExfilVolume,
     Behaviour::MaliciousDownload,
     Behaviour::DownloadThenC2,
+    Behaviour::LoginFailuresThenSuccess,
+    Behaviour::LateralMovement,
+    Behaviour::PortProtocolMismatch,
 ];
 
 /// Kinds of attack as people speak of them, each with the behaviours by which it would be found.
@@ -112,7 +122,7 @@ const KINDS: &[(&str, &[Behaviour])] = &[
     ),
     ("exfiltration", &[Behaviour::ExfilVolume, Behaviour::ExfilPcrShift]),
     ("scans", &[Behaviour::HorizontalScan, Behaviour::VerticalScan, Behaviour::SynScan]),
-    ("password guessing", &[Behaviour::BruteForceLogin]),
+    ("password guessing", &[Behaviour::BruteForceLogin, Behaviour::LoginFailuresThenSuccess]),
     ("lateral movement", &[Behaviour::LateralMovement]),
     ("cryptomining", &[Behaviour::Cryptomining]),
     ("remote-access tools", &[Behaviour::RemoteAccessTool]),
@@ -158,7 +168,8 @@ pub fn scores(group: &Group<'_>, around: &Surroundings, scratch: &mut Scratch) -
 /// The gate.
 fn passes(group: &Group<'_>) -> bool {
     let long = group.totals.longest_us / 1_000_000 >= LONG_STEPS.base;
-    let told = group.hints.sessions.is_some() || group.hints.files.is_some();
+    let hints = &group.hints;
+    let told = hints.sessions.is_some() || hints.files.is_some() || hints.mismatch.is_some();
     (group.contacts.len() >= DISTINCT_SECONDS_MIN || long || told)
         && !infrastructure::explains(group)
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io};
 use flowlore_common::label::{Category, Direction};
 use hashbrown::{HashTable, hash_table::Entry};
 
-use super::part::Part;
+use super::{logons::Logons, part::Part};
 use crate::{
     content::Content,
     direction::Home,
@@ -13,6 +13,7 @@ use crate::{
     intake::Chunks,
     naming::{Answers, NamedBy},
     packed::{Addr, Reader, Uid, mix_bytes},
+    record::RemoteAct,
 };
 
 /// Stands for "no name" among name numbers.
@@ -51,6 +52,8 @@ pub(crate) struct Facts {
     /// Bytes of the largest body that went out, and whether one was an archive.
     pub(crate) sent_bytes: u64,
     pub(crate) sent_archive: bool,
+    /// What was done that only administrators may, the most able.
+    pub(crate) act: Option<RemoteAct>,
 }
 
 /// What a log says about a file in transit.
@@ -115,6 +118,8 @@ pub(crate) struct Bucket {
     /// Texts of the uids that do not fit into a number.
     pub(crate) odd_uids: BTreeMap<Uid, Box<str>>,
     pub(crate) queries: Vec<Asked>,
+    pub(super) logons: Logons,
+    remotes: Vec<(Uid, RemoteAct)>,
     apps: Vec<App>,
     files: Vec<FileSeen>,
     pub(super) answers: Answers,
@@ -132,6 +137,8 @@ impl Bucket {
         self.leases.clear();
         self.odd_uids.clear();
         self.queries.clear();
+        self.logons.clear();
+        self.remotes.clear();
         self.apps.clear();
         self.files.clear();
         self.answers.clear();
@@ -153,6 +160,7 @@ impl Bucket {
             }
         }
         self.sort_names();
+        self.logons.sort();
         Ok(())
     }
 
@@ -179,6 +187,8 @@ impl Bucket {
             flow::Entry::File { uid, sent, content, bytes } => {
                 self.files.push(FileSeen { uid, sent, content, bytes });
             }
+            flow::Entry::Logon(logon) => self.logons.take(&logon),
+            flow::Entry::Remote { uid, act } => self.remotes.push((uid, act)),
             flow::Entry::Lease { address, time_us, mac, name } => {
                 let lease = Lease { time_us, name: name.into(), mac: mac.into() };
                 self.leases.push((address, lease));
@@ -306,7 +316,7 @@ impl Bucket {
             }
         });
         self.marks.extend(marks);
-        if !self.apps.is_empty() || !self.files.is_empty() {
+        if !self.apps.is_empty() || !self.files.is_empty() || !self.remotes.is_empty() {
             self.join_apps();
         }
         if self.answers.is_empty() {
@@ -345,6 +355,13 @@ impl Bucket {
             let from = by_uid.partition_point(|(uid, _)| *uid < file.uid);
             for &(_, at) in by_uid[from..].iter().take_while(|(uid, _)| *uid == file.uid) {
                 self.facts.entry(at).or_default().add_file(file);
+            }
+        }
+        for &(uid, act) in self.remotes.iter().filter(|(uid, _)| *uid != Uid::NONE) {
+            let from = by_uid.partition_point(|(other, _)| *other < uid);
+            for &(_, at) in by_uid[from..].iter().take_while(|(other, _)| *other == uid) {
+                let facts = self.facts.entry(at).or_default();
+                facts.act = facts.act.max(Some(act));
             }
         }
         said.sort_unstable();

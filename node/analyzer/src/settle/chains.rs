@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     detect::download_then_c2::{Chain, Steps},
-    pair::Files,
+    pair::{Files, Grouping},
     severity,
 };
 
@@ -23,7 +23,9 @@ pub(super) fn find(bucket: &Bucket, first: usize, part: &mut Part) {
         if shows(|behaviour| behaviour == Behaviour::MaliciousDownload) {
             downloads.push(candidate);
         }
-        if shows(Behaviour::is_c2) {
+        // A connection to a bare address that is not what its port says is how a shell comes back.
+        let odd = candidate.hints.mismatch.is_some() && candidate.grouping == Grouping::Address;
+        if shows(Behaviour::is_c2) || odd {
             channels.push(candidate);
         }
     }
@@ -66,9 +68,13 @@ fn chain(download: &Candidate, channel: &Candidate) -> Option<Chain> {
     } else {
         channel.totals.first_us
     };
-    let sessions = channel.hints.sessions.as_deref();
-    let channel_us = sessions.map_or(contact_us, |sessions| sessions.first_us.max(contact_us));
-    let score = channel.scores.iter().find(|score| score.behaviour.is_c2())?;
+    let hints = &channel.hints;
+    let session_us = hints.sessions.as_deref().map(|sessions| sessions.first_us);
+    let odd_us = hints.mismatch.as_deref().map(|mismatch| mismatch.first_us);
+    let channel_us = session_us.or(odd_us).map_or(contact_us, |us| us.max(contact_us));
+    let c2 = channel.scores.iter().find(|score| score.behaviour.is_c2());
+    let odd = || channel.scores.iter().find(|one| one.behaviour == Behaviour::PortProtocolMismatch);
+    let score = c2.or_else(odd)?;
     Some(Chain {
         from: download.destination.to_string().into(),
         from_address: download.address,

@@ -11,7 +11,7 @@ use super::{
     chains,
     destination::Destination,
     group::{Gathered, Groups, Key, Spot},
-    hosts, lookups,
+    hosts, lateral, logons, lookups, mismatch,
     part::{Candidate, Matter, Part, Pivot, Row, Sums, Where},
     sessions, uploads,
 };
@@ -22,7 +22,7 @@ use crate::{
     limits::{ADDRESSES_MAX, PIVOT_FLOWS_MAX},
     naming::NamedBy,
     packed::Addr,
-    pair::{Contact, Files, Group, Hints, Sessions, Surroundings},
+    pair::{Contact, Files, Group, Hints, Mismatch, Sessions, Surroundings},
     record::ConnState,
     stats,
 };
@@ -66,14 +66,18 @@ impl Fold {
         self.find_peculiar(bucket);
         let first = part.candidates.len();
         let mut sessions = sessions::find(bucket, &groups).into_iter().peekable();
+        let mut mismatches = mismatch::find(bucket, &groups).into_iter().peekable();
         for (number, gathered) in (0..).zip(groups.iter()) {
             let sessions = sessions.next_if(|(of, _)| *of == number).map(|(_, found)| found);
-            self.group((bucket, around), gathered, sessions, part, scratch);
+            let mismatch = mismatches.next_if(|(of, _)| *of == number).map(|(_, found)| found);
+            self.group((bucket, around), gathered, (sessions, mismatch), part, scratch);
         }
         chains::find(bucket, first, part);
         uploads::find(bucket, std::mem::take(&mut self.uploads), first, part);
         hosts::find(bucket, &groups, part);
         lookups::find(bucket, &groups, home, part);
+        logons::find(bucket, &groups, home, part);
+        lateral::find(bucket, &groups, (first, self.keep_visitors), part);
         self.groups = groups;
         self.count_visits(bucket, part);
         for (address, lease) in &bucket.leases {
@@ -116,12 +120,13 @@ impl Fold {
         &mut self,
         (bucket, around): (&Bucket, &Surroundings),
         (gathered, members, contacts): (&Gathered, &[u32], &[Contact]),
-        sessions: Option<Sessions>,
+        (sessions, mismatch): (Option<Sessions>, Option<Mismatch>),
         part: &mut Part,
         scratch: &mut stats::Scratch,
     ) {
         let mut hints = self.complete(bucket, gathered, members, part);
         hints.sessions = sessions.map(Box::new);
+        hints.mismatch = mismatch.map(Box::new);
         let Gathered { key, totals, named_by, .. } = gathered;
         let sums = Sums::of(totals);
         part.converse(sums, || Row {
@@ -323,5 +328,11 @@ pub(super) fn first_flows(bucket: &Bucket, members: &[u32]) -> Box<[Pivot]> {
     first.sort_unstable();
     first.truncate(PIVOT_FLOWS_MAX);
     let flows = first.into_iter().map(|(_, _, at)| &bucket.flows[at as usize]);
-    flows.map(|&Flow { uid, resp, orig_port, .. }| Pivot { uid, resp, orig_port }).collect()
+    let pivot = |&Flow { uid, resp, orig_port, resp_port, .. }: &Flow| Pivot {
+        uid,
+        resp,
+        orig_port,
+        resp_port,
+    };
+    flows.map(pivot).collect()
 }

@@ -179,6 +179,20 @@ impl Groups {
         (group, &self.members[start..group.end])
     }
 
+    /// The lowest address of a group by its place, whichever flow came first.
+    pub(super) fn address(&self, bucket: &Bucket, number: u32) -> Addr {
+        let (group, members) = self.at(number);
+        let all = members.iter().filter(|_| group.more_addresses);
+        all.map(|&at| bucket.flows[at as usize].resp).min().unwrap_or(group.address)
+    }
+
+    /// The contacts of a group by its place.
+    pub(super) fn contacts(&self, number: u32) -> &[Contact] {
+        let at = number as usize;
+        let start = at.checked_sub(1).map_or(0, |before| self.groups[before].end);
+        &self.contacts[start..self.groups[at].end]
+    }
+
     /// Each group with the numbers of its flows and its contacts.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Gathered, &[u32], &[Contact])> {
         let mut start = 0;

@@ -10,12 +10,14 @@ use serde::Serialize;
 use super::{
     bucket::{Bucket, Lease},
     destination::Destination,
+    logons::Identity,
 };
 use crate::{
     coverage,
     detect::{
         Score, dga::Missing, dns::Zone, dns_flows::Sessions, download_then_c2::Chain,
-        exfil_volume::Upload, scan::Sweep,
+        exfil_volume::Upload, lateral_movement::Lateral, login_failures_then_success::Guessed,
+        scan::Sweep,
     },
     naming::NamedBy,
     packed::{Addr, Uid},
@@ -155,6 +157,7 @@ pub(crate) struct Pivot {
     pub(crate) uid: Uid,
     pub(crate) resp: Addr,
     pub(crate) orig_port: u16,
+    pub(crate) resp_port: u16,
 }
 
 /// What a candidate's detectors looked at, as much of it as their sentences need.
@@ -174,13 +177,17 @@ pub(crate) enum Matter {
     Chain(Box<Chain>),
     /// Sums over the ports of a destination.
     Upload(Box<Upload>),
+    /// Log-ons of a source with a target.
+    Guessed(Box<Guessed>),
+    /// Sessions with inside hosts by administrators' ports.
+    Lateral(Box<Lateral>),
 }
 
 /// Something that a detector found, kept until its surroundings are known. What the report lists is
 /// found again then, with its sentences: numbers are much smaller.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
-    /// What detectors found; at least one.
+    /// What detectors found: at least one, but for sessions that other findings of the source are to decide.
     pub(crate) scores: Box<[Score]>,
     pub(crate) matter: Matter,
     pub(crate) contacts: Box<[Contact]>,
@@ -253,6 +260,8 @@ pub struct Part {
     pub(crate) odd_uids: BTreeMap<Uid, Box<str>>,
     /// The latest lease of each address.
     pub(crate) leases: BTreeMap<Addr, Lease>,
+    /// What log-ons say of inside hosts.
+    pub(crate) identities: BTreeMap<Addr, Identity>,
     pub(crate) conversations: u64,
     /// Outbound flows without a packet back.
     pub(crate) unanswered: u64,
@@ -369,6 +378,9 @@ impl Part {
         }
         self.candidates.extend(other.candidates);
         self.odd_uids.extend(other.odd_uids);
+        for (address, identity) in other.identities {
+            self.identities.entry(address).or_default().merge(identity);
+        }
         other.leases.into_iter().for_each(|(address, lease)| self.lease(address, lease));
         self.conversations += other.conversations;
         self.unanswered += other.unanswered;

@@ -7,7 +7,9 @@ use memchr::{memchr, memmem};
 use super::kind::Content;
 use super::{FileTally, Mode, Reader};
 use crate::limits::LINE_BYTES_MAX;
-use crate::record::{CaptureLoss, Conn, Dhcp, Dns, File, Http, Notice, Sink, Tls, X509};
+use crate::record::{
+    CaptureLoss, Conn, Dhcp, Dns, File, Http, Logon, Notice, Remote, Sink, Tls, X509,
+};
 
 /// Cuts one file, piece by piece, so that readers can begin before the last cut is made.
 ///
@@ -124,6 +126,8 @@ impl Sink for Nobody {
     fn file(&mut self, _: &File<'_>) {}
     fn x509(&mut self, _: &X509<'_>) {}
     fn dhcp(&mut self, _: &Dhcp<'_>) {}
+    fn logon(&mut self, _: &Logon<'_>) {}
+    fn remote(&mut self, _: &Remote<'_>) {}
     fn notice(&mut self, _: &Notice<'_>) {}
     fn capture_loss(&mut self, _: &CaptureLoss<'_>) {}
 }

@@ -13,13 +13,17 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use self::part::{Alert, DhcpPart, DnsPart, FilePart, Flow, HttpPart, Tcp, TlsPart};
+use self::part::{
+    Alert, DhcpPart, DnsPart, FilePart, Flow, HttpPart, KerberosPart, RdpPart, SmbPart, Tcp,
+    TlsPart,
+};
 use self::value::Value;
 use super::sizes::{self, ETHERNET_BYTES};
-use super::text;
+use super::{logon, remote, text};
 use crate::limits::LIST_ITEMS_MAX;
 use crate::record::{
-    Conn, ConnState, Dhcp, Dns, DnsAnswer, Ends, File, Http, Notice, Sink, Sizes, Skip, Tls,
+    Conn, ConnState, Dhcp, Dns, DnsAnswer, Ends, File, Http, Logon, LogonProtocol, Notice, Remote,
+    RemoteAct, Sink, Sizes, Skip, Tls,
 };
 
 const TCP: u8 = 6;
@@ -78,6 +82,12 @@ struct Event<'a> {
     alert: Option<&'a RawValue>,
     #[serde(borrow)]
     dhcp: Option<&'a RawValue>,
+    #[serde(borrow)]
+    krb5: Option<&'a RawValue>,
+    #[serde(borrow)]
+    rdp: Option<&'a RawValue>,
+    #[serde(borrow)]
+    smb: Option<&'a RawValue>,
 }
 
 /// Reads an event.
@@ -99,10 +109,13 @@ impl<'a> Event<'a> {
             Some("fileinfo") => ("suricata/fileinfo", self.file(sink)),
             Some("alert") => ("suricata/alert", self.alert(sink)),
             Some("dhcp") => ("suricata/dhcp", self.dhcp(sink)),
+            Some("krb5") => ("suricata/krb5", self.kerberos(sink)),
+            Some("rdp") => ("suricata/rdp", self.rdp(sink)),
+            Some("smb") => ("suricata/smb", self.smb(sink)),
             // Recognised, and not used by this version.
             Some("anomaly") => ("suricata/anomaly", Err(Skip::UnusedLog)),
-            Some("krb5") => ("suricata/krb5", Err(Skip::UnusedLog)),
             Some("netflow") => ("suricata/netflow", Err(Skip::UnusedLog)),
+            Some("ssh") => ("suricata/ssh", Err(Skip::UnusedLog)), // tells no outcome
             Some("stats") => ("suricata/stats", Err(Skip::UnusedLog)),
             Some(_) => ("suricata/other", Err(Skip::UnusedLog)),
             None => ("suricata/other", Err(Skip::MissingField)),
@@ -342,6 +355,66 @@ impl<'a> Event<'a> {
             message: alert.category.text(),
             source: address(&self.src_ip)?,
             destination: address(&self.dest_ip)?,
+        });
+        Ok(())
+    }
+
+    fn kerberos(&self, sink: &mut dyn Sink) -> Result<(), Skip> {
+        let krb5: KerberosPart<'_> = part(self.krb5)?;
+        let error = krb5.error_code.text();
+        let (log_on, success) = match (krb5.msg_type.text(), krb5.failed_request.text()) {
+            (Some("KRB_AS_REP"), _) => (true, Some(true)),
+            (Some("KRB_ERROR"), Some("KRB_AS_REQ") | None) => (true, Some(false)),
+            _ => (false, None),
+        };
+        let (user, machine) = krb5.cname.text().map_or((None, None), logon::principal);
+        sink.logon(&Logon {
+            time_us: self.time()?,
+            ends: self.ends()?.1,
+            protocol: LogonProtocol::Kerberos,
+            success: logon::kerberos_outcome(log_on, success, error),
+            user,
+            machine,
+        });
+        Ok(())
+    }
+
+    fn rdp(&self, sink: &mut dyn Sink) -> Result<(), Skip> {
+        let rdp: RdpPart<'_> = part(self.rdp)?;
+        sink.logon(&Logon {
+            time_us: self.time()?,
+            ends: self.ends()?.1,
+            protocol: LogonProtocol::Rdp,
+            success: None,
+            user: rdp.cookie.text(),
+            machine: rdp.client.as_ref().and_then(|client| client.client_name.text()),
+        });
+        Ok(())
+    }
+
+    /// A session's set-up carries a log-on; others may name a share.
+    fn smb(&self, sink: &mut dyn Sink) -> Result<(), Skip> {
+        let smb: SmbPart<'_> = part(self.smb)?;
+        let (time_us, ends) = (self.time()?, self.ends()?.1);
+        let Some(ntlm) = &smb.ntlmssp else {
+            let share = smb.share.text().filter(|share| remote::is_admin_share(share));
+            let act = share.map(|_| RemoteAct::AdminShare);
+            sink.remote(&Remote { time_us, uid: &self.uid(), ends, act });
+            return Ok(());
+        };
+        let user = ntlm.user.text();
+        let success = match smb.status.text() {
+            Some("STATUS_SUCCESS") => Some(true),
+            Some("STATUS_LOGON_FAILURE") => Some(false),
+            _ => None,
+        };
+        sink.logon(&Logon {
+            time_us,
+            ends,
+            protocol: LogonProtocol::Ntlm,
+            success: success.filter(|_| user.is_some()),
+            user,
+            machine: ntlm.host.text(),
         });
         Ok(())
     }

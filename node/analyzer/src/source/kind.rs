@@ -1,7 +1,7 @@
 //! Which log a record belongs to: Zeek's names of its logs, and how to tell one without its name.
 
 use super::row::Row;
-use super::{capture_loss, conn, dhcp, dns, files, http, notice, tls, x509};
+use super::{capture_loss, conn, dhcp, dns, files, http, logon, notice, remote, tls, x509};
 use crate::record::{Sink, Skip};
 
 /// A log type that is read.
@@ -9,12 +9,20 @@ use crate::record::{Sink, Skip};
 pub(super) enum Kind {
     CaptureLoss,
     Conn,
+    DceRpc,
     Dhcp,
     Dns,
     Files,
     Http,
+    Kerberos,
     Notice,
+    Ntlm,
     Quic,
+    Rdp,
+    SmbFiles,
+    SmbMapping,
+    Smtp,
+    Ssh,
     Ssl,
     X509,
 }
@@ -23,15 +31,23 @@ pub(super) enum Kind {
 pub(super) const WANTED_MAX: usize = 24;
 
 impl Kind {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::CaptureLoss,
         Self::Conn,
+        Self::DceRpc,
         Self::Dhcp,
         Self::Dns,
         Self::Files,
         Self::Http,
+        Self::Kerberos,
         Self::Notice,
+        Self::Ntlm,
         Self::Quic,
+        Self::Rdp,
+        Self::SmbFiles,
+        Self::SmbMapping,
+        Self::Smtp,
+        Self::Ssh,
         Self::Ssl,
         Self::X509,
     ];
@@ -41,12 +57,20 @@ impl Kind {
         match self {
             Self::CaptureLoss => "capture_loss",
             Self::Conn => "conn",
+            Self::DceRpc => "dce_rpc",
             Self::Dhcp => "dhcp",
             Self::Dns => "dns",
             Self::Files => "files",
             Self::Http => "http",
+            Self::Kerberos => "kerberos",
             Self::Notice => "notice",
+            Self::Ntlm => "ntlm",
             Self::Quic => "quic",
+            Self::Rdp => "rdp",
+            Self::SmbFiles => "smb_files",
+            Self::SmbMapping => "smb_mapping",
+            Self::Smtp => "smtp",
+            Self::Ssh => "ssh",
             Self::Ssl => "ssl",
             Self::X509 => "x509",
         }
@@ -57,12 +81,20 @@ impl Kind {
         match self {
             Self::CaptureLoss => capture_loss::COLUMNS,
             Self::Conn => conn::COLUMNS,
+            Self::DceRpc => remote::DCE_RPC_COLUMNS,
             Self::Dhcp => dhcp::COLUMNS,
             Self::Dns => dns::COLUMNS,
             Self::Files => files::COLUMNS,
             Self::Http => http::COLUMNS,
+            Self::Kerberos => logon::KERBEROS_COLUMNS,
             Self::Notice => notice::COLUMNS,
+            Self::Ntlm => logon::NTLM_COLUMNS,
             Self::Quic => tls::QUIC_COLUMNS,
+            Self::Rdp => logon::RDP_COLUMNS,
+            Self::SmbFiles => remote::SMB_FILES_COLUMNS,
+            Self::SmbMapping => remote::SMB_MAPPING_COLUMNS,
+            Self::Smtp => logon::SMTP_COLUMNS,
+            Self::Ssh => logon::SSH_COLUMNS,
             Self::Ssl => tls::SSL_COLUMNS,
             Self::X509 => x509::COLUMNS,
         }
@@ -93,12 +125,20 @@ impl Log {
         match self.kind {
             Kind::CaptureLoss => sink.capture_loss(&capture_loss::read(row)?),
             Kind::Conn => sink.conn(&conn::read(row, self.open)?),
+            Kind::DceRpc => sink.remote(&remote::read_dce_rpc(row)?),
             Kind::Dhcp => sink.dhcp(&dhcp::read(row)?),
             Kind::Dns => sink.dns(&dns::read(row)?),
             Kind::Files => sink.file(&files::read(row)?),
             Kind::Http => sink.http(&http::read(row, self.open)?),
+            Kind::Kerberos => sink.logon(&logon::read_kerberos(row)?),
             Kind::Notice => sink.notice(&notice::read(row)?),
+            Kind::Ntlm => sink.logon(&logon::read_ntlm(row)?),
             Kind::Quic => sink.tls(&tls::read_quic(row)?),
+            Kind::Rdp => sink.logon(&logon::read_rdp(row)?),
+            Kind::SmbFiles => sink.remote(&remote::read_files(row)?),
+            Kind::SmbMapping => sink.remote(&remote::read_mapping(row)?),
+            Kind::Smtp => sink.logon(&logon::read_smtp(row)?),
+            Kind::Ssh => sink.logon(&logon::read_ssh(row)?),
             Kind::Ssl => sink.tls(&tls::read_ssl(row, self.open)?),
             Kind::X509 => sink.x509(&x509::read(row)?),
         }
@@ -147,6 +187,22 @@ impl Content {
             Kind::Notice
         } else if has("percent_lost") {
             Kind::CaptureLoss
+        } else if has("last_reply") && has("mailfrom") {
+            Kind::Smtp
+        } else if has("request_type") || has("client") && has("error_msg") {
+            Kind::Kerberos
+        } else if has("domainname") && has("username") {
+            Kind::Ntlm
+        } else if has("auth_attempts") || has("auth_success") || has("host_key_alg") {
+            Kind::Ssh
+        } else if has("security_protocol") || has("keyboard_layout") {
+            Kind::Rdp
+        } else if has("share_type") {
+            Kind::SmbMapping
+        } else if has("action") && has("path") && has("times.modified") {
+            Kind::SmbFiles
+        } else if has("endpoint") && has("operation") {
+            Kind::DceRpc
         } else {
             return hint.or_else(|| has("ts").then_some(Self::Unused(None)));
         };
@@ -209,13 +265,11 @@ const UNUSED: &[&str] = &[
     "capture",
     "cluster",
     "config",
-    "dce_rpc",
     "dnp3",
     "dpd",
     "ftp",
     "intel",
     "irc",
-    "kerberos",
     "known_certs",
     "known_domains",
     "known_hosts",
@@ -234,7 +288,6 @@ const UNUSED: &[&str] = &[
     "netcontrol_drop",
     "netcontrol_shunt",
     "notice_alarm",
-    "ntlm",
     "ntp",
     "ocsp",
     "openflow",
@@ -244,20 +297,15 @@ const UNUSED: &[&str] = &[
     "print",
     "prof",
     "radius",
-    "rdp",
     "redis",
     "reporter",
     "rfb",
     "signatures",
     "sip",
     "smb_cmd",
-    "smb_files",
-    "smb_mapping",
-    "smtp",
     "snmp",
     "socks",
     "software",
-    "ssh",
     "stats",
     "syslog",
     "telemetry",

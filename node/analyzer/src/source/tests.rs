@@ -5,6 +5,7 @@ mod collect;
 mod eve;
 mod formats;
 pub(super) mod frames;
+mod logons;
 mod netflow;
 mod pcap;
 mod pieces;

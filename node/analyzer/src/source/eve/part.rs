@@ -155,3 +155,47 @@ pub(super) struct DhcpPart<'a> {
     #[serde(borrow, default)]
     pub(super) lease_time: Value<'a>,
 }
+
+#[derive(Deserialize)]
+pub(super) struct KerberosPart<'a> {
+    #[serde(borrow, default)]
+    pub(super) msg_type: Value<'a>,
+    #[serde(borrow, default)]
+    pub(super) failed_request: Value<'a>,
+    #[serde(borrow, default)]
+    pub(super) error_code: Value<'a>,
+    #[serde(borrow, default)]
+    pub(super) cname: Value<'a>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RdpPart<'a> {
+    #[serde(borrow, default)]
+    pub(super) cookie: Value<'a>,
+    #[serde(borrow)]
+    pub(super) client: Option<RdpClient<'a>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RdpClient<'a> {
+    #[serde(borrow, default)]
+    pub(super) client_name: Value<'a>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SmbPart<'a> {
+    #[serde(borrow, default)]
+    pub(super) status: Value<'a>,
+    #[serde(borrow, default)]
+    pub(super) share: Value<'a>,
+    #[serde(borrow)]
+    pub(super) ntlmssp: Option<Ntlm<'a>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Ntlm<'a> {
+    #[serde(borrow, default)]
+    pub(super) user: Value<'a>,
+    #[serde(borrow, default)]
+    pub(super) host: Value<'a>,
+}

@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 
 use super::super::{Cutter, FileTally, Reader};
-use crate::record::{CaptureLoss, Conn, Dhcp, Dns, File, Http, Notice, Sink, Tls, X509};
+use crate::record::{
+    CaptureLoss, Conn, Dhcp, Dns, File, Http, Logon, Notice, Remote, Sink, Tls, X509,
+};
 
 /// Records as their debug text: equal texts are equal records.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -40,6 +42,12 @@ impl Sink for Collected {
         self.add(record);
     }
     fn dhcp(&mut self, record: &Dhcp<'_>) {
+        self.add(record);
+    }
+    fn logon(&mut self, record: &Logon<'_>) {
+        self.add(record);
+    }
+    fn remote(&mut self, record: &Remote<'_>) {
         self.add(record);
     }
     fn notice(&mut self, record: &Notice<'_>) {

@@ -151,7 +151,7 @@ fn sessions_requests_files_alerts_and_leases() {
 fn what_is_wrong_is_counted() {
     let flow = event("flow", FLOW);
     let cases = [
-        (event("krb5", r#""krb5":{"cname":"u"}"#), Skip::UnusedLog),
+        (event("ssh", r#""ssh":{"client":{}}"#), Skip::UnusedLog),
         (event("stats", r#""stats":{}"#), Skip::UnusedLog),
         (flow.replace("192.0.2.1\"", "192.0.2.x\""), Skip::BadAddress),
         (flow.replace("50000", "70000"), Skip::BadPort),

@@ -12,7 +12,7 @@ fn tsv(path: &str, fields: &str, row: &str) -> String {
 }
 
 /// Both notations of a record must give the same.
-fn both(path: &str, fields: &str, row: &str, json: &str) -> String {
+pub(super) fn both(path: &str, fields: &str, row: &str, json: &str) -> String {
     let from_tsv = one("x", &tsv(path, fields, row));
     assert_eq!(one("x", &format!("{json}\n")), from_tsv);
     assert_eq!(one("x", &format!("[{json}]")), from_tsv, "as an array");
@@ -48,9 +48,9 @@ fn conn() {
     );
 }
 
-const ENDS: &str = "id.orig_h id.orig_p id.resp_h id.resp_p";
-const ENDS_ROW: &str = "192.0.2.1 50000 198.51.100.2 443";
-const ENDS_JSON: &str =
+pub(super) const ENDS: &str = "id.orig_h id.orig_p id.resp_h id.resp_p";
+pub(super) const ENDS_ROW: &str = "192.0.2.1 50000 198.51.100.2 443";
+pub(super) const ENDS_JSON: &str =
     r#""id.orig_h":"192.0.2.1","id.orig_p":50000,"id.resp_h":"198.51.100.2","id.resp_p":443"#;
 
 #[test]
@@ -94,6 +94,8 @@ fn dns() {
         fn file(&mut self, _: &crate::record::File<'_>) {}
         fn x509(&mut self, _: &crate::record::X509<'_>) {}
         fn dhcp(&mut self, _: &crate::record::Dhcp<'_>) {}
+        fn logon(&mut self, _: &crate::record::Logon<'_>) {}
+        fn remote(&mut self, _: &crate::record::Remote<'_>) {}
         fn notice(&mut self, _: &crate::record::Notice<'_>) {}
         fn capture_loss(&mut self, _: &crate::record::CaptureLoss<'_>) {}
     }
