@@ -527,6 +527,21 @@ impl Behaviour {
         )
     }
 
+    /// What kind of matter it is: a `threat`, or what an org has a `policy` about, or `hygiene`. Only threats make a verdict
+    /// and count in budgets.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::RemoteAccessTool | Self::Cryptomining | Self::TorUse | Self::P2pOverlay => {
+                "policy"
+            }
+            Self::UnknownPort | Self::YoungDomain | Self::ConnWithoutDns | Self::ReconnectStorm => {
+                "hygiene"
+            }
+            _ => "threat",
+        }
+    }
+
     /// Whether it says something of who does it, not of the destinations it is done to: these are the victims.
     #[must_use]
     pub const fn blames_source(self) -> bool {

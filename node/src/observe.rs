@@ -44,7 +44,9 @@ pub fn suspicions(findings: &[Finding]) -> Vec<Suspicion> {
         let (Ok(host), Some(transport)) = (text.parse::<Host>(), transport(&to.transport)) else {
             continue;
         };
-        let blames = !finding.behaviour.blames_source() && finding.severity >= SUSPECTED_MIN;
+        let blames = !finding.behaviour.blames_source()
+            && finding.behaviour.kind() == "threat"
+            && finding.severity >= SUSPECTED_MIN;
         if finding.direction != Direction::Outbound || !blames {
             continue;
         }

@@ -3,6 +3,8 @@
 //! Everything waits in the bucket of its client's address, so that a bucket holds all that is needed
 //! to name and to score the flows of its clients.
 
+mod logon;
+
 use std::net::IpAddr;
 
 use flowlore_common::label::Category;
@@ -12,8 +14,11 @@ use crate::{
     content::Content,
     limits::BUCKETS,
     packed::{Addr, Reader, Uid, Writer, mix, unzigzag, zigzag},
-    record::{Conn, ConnState, LogonProtocol, RemoteAct, Sizes},
+    record::{Conn, ConnState, RemoteAct, Sizes},
 };
+
+use logon::read_logon;
+pub use logon::{Logon, write_logon, write_remote};
 
 /// Recognised application protocols, as bits.
 pub mod service {
@@ -184,27 +189,6 @@ pub enum Entry<'a> {
         /// Name of the machine; empty: none.
         name: &'a str,
     },
-}
-
-/// A log-on, or a part of one that names who tries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Logon<'a> {
-    /// Who logs on.
-    pub client: Addr,
-    /// To whom.
-    pub server: Addr,
-    /// Microseconds since 1970 UTC.
-    pub time_us: i64,
-    /// Port of the server.
-    pub port: u16,
-    /// By what.
-    pub protocol: LogonProtocol,
-    /// Whether it worked; `None`: not told.
-    pub success: Option<bool>,
-    /// The user; empty: not told.
-    pub user: &'a str,
-    /// The client's name for itself; empty: not told.
-    pub machine: &'a str,
 }
 
 /// A look-up of a name: what was asked, and what came back.
@@ -456,25 +440,6 @@ pub fn write_file(
     out.numbers([bytes]);
 }
 
-/// Writes a log-on. `base_us` is as for a connection.
-pub fn write_logon(out: &mut Writer<'_>, logon: &Logon<'_>, base_us: i64) {
-    out.byte(KIND_LOGON | v6_bits(logon.client, logon.server) | tri(logon.success) << 5);
-    out.addr(logon.client);
-    out.addr(logon.server);
-    out.numbers([
-        zigzag(logon.time_us.wrapping_sub(base_us)),
-        u64::from(logon.port) << 8 | logon.protocol as u64,
-    ]);
-    out.text(logon.user);
-    out.text(logon.machine);
-}
-
-/// Writes what only administrators do.
-pub fn write_remote(out: &mut Writer<'_>, uid: &str, act: RemoteAct) {
-    out.byte(KIND_REMOTE | u8::from(act == RemoteAct::Execution) << 3);
-    out.uid(uid.as_bytes());
-}
-
 /// Writes a lease.
 pub fn write_lease(out: &mut Writer<'_>, address: Addr, time_us: i64, mac: &str, name: &str) {
     out.byte(KIND_LEASE | v6_bits(address, address));
@@ -537,22 +502,6 @@ pub fn read<'a>(input: &mut Reader<'a>, base_us: &mut i64) -> Option<Entry<'a>> 
 
 fn read_time(input: &mut Reader<'_>) -> Option<i64> {
     input.numbers().map(|[time]| unzigzag(time))
-}
-
-fn read_logon<'a>(input: &mut Reader<'a>, head: u8, base_us: i64) -> Option<Logon<'a>> {
-    let client = input.addr(head & 1 << 3 != 0)?;
-    let server = input.addr(head & 1 << 4 != 0)?;
-    let [time, by] = input.numbers()?;
-    Some(Logon {
-        client,
-        server,
-        time_us: base_us.wrapping_add(unzigzag(time)),
-        port: (by >> 8) as u16,
-        protocol: *LogonProtocol::ALL.get((by & 0xff) as usize)?,
-        success: untri(head >> 5),
-        user: input.text()?,
-        machine: input.text()?,
-    })
 }
 
 fn read_query<'a>(
@@ -653,7 +602,10 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::{limits::QUERY_ADDRESSES_MAX, record::Ends};
+    use crate::{
+        limits::QUERY_ADDRESSES_MAX,
+        record::{Ends, LogonProtocol},
+    };
 
     fn conn(orig: &str, resp: &str) -> Conn<'static> {
         Conn {

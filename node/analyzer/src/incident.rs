@@ -20,7 +20,10 @@ use flowlore_common::{
     time::{Day, Micros},
 };
 
+mod ids;
 mod movements;
+
+use ids::{id_hash, short_ids};
 
 use crate::{
     community::community_id,
@@ -157,6 +160,7 @@ impl Case {
             Matter::Upload(upload) => upload.hit().into_iter().collect(),
             Matter::Guessed(guessed) => vec![guessed.hit()],
             Matter::Lateral(lateral) => vec![lateral.hit()],
+            Matter::Habit(habit) => vec![habit.hit()],
         };
         let hit = hits.into_iter().find(|hit| hit.behaviour == self.behaviour)?;
         Some(severity::judge(hit, &group, &around))
@@ -277,8 +281,9 @@ fn judge(context: &Context<'_>, candidate: &Arc<Candidate>) -> Vec<Case> {
             alone,
         }
     });
-    // Info means that there is nothing to report.
-    weighed.filter(|case| case.severity > Severity::Info).collect()
+    // Info means that there is nothing to report, but for what is noted only.
+    let noted = |case: &Case| case.behaviour.kind() != THREAT;
+    weighed.filter(|case| case.severity > Severity::Info || noted(case)).collect()
 }
 
 /// One finding of all the names of a site that do the same. The gravest speaks; sums are of all.
@@ -438,27 +443,9 @@ pub(crate) fn transport_name(transport: u8) -> String {
     }
 }
 
-/// Gives ids: short ones where they differ.
-fn short_ids<T>(items: &mut [T], hash: impl Fn(&T) -> blake3::Hash, set: impl Fn(&mut T, String)) {
-    let hashes: Vec<String> = items.iter().map(|item| hash(item).to_hex().to_string()).collect();
-    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
-    hashes.iter().for_each(|hash| *counts.entry(&hash[..8]).or_default() += 1);
-    for (item, hash) in items.iter_mut().zip(&hashes) {
-        let digits = if counts[&hash[..8]] > 1 { 16 } else { 8 };
-        set(item, hash[..digits].to_owned());
-    }
-}
-
 fn name_findings(drafts: &mut [Drafted]) {
     let hash = |draft: &Drafted| id_hash("finding", &draft.key.text(), draft.first_day);
     short_ids(drafts, hash, |draft, id| draft.finding.id = id);
-}
-
-fn id_hash(what: &str, key: &str, day: Day) -> blake3::Hash {
-    let mut hasher = blake3::Hasher::new_derive_key("flowlore report ids v1");
-    // The tenant comes first; there is none yet.
-    hasher.update(format!("|{what}|{key}|{day}").as_bytes());
-    hasher.finalize()
 }
 
 /// Puts findings together by site, and by source and address; names and orders the incidents.
@@ -491,6 +478,10 @@ fn subject(draft: &Drafted) -> String {
     match draft.finding.direction {
         Direction::Inbound => draft.key.source.to_string(),
         // Everybody asks the same servers: what hosts ask for is a matter of each.
+        // A habit is one matter, whoever has it.
+        _ if draft.key.behaviour.kind() != THREAT => {
+            format!("{} {}", draft.key.behaviour, draft.key.place)
+        }
         _ if severity::is_dns_hint(draft.key.behaviour)
             && draft.finding.destination.host.is_none() =>
         {
@@ -504,6 +495,8 @@ fn subject(draft: &Drafted) -> String {
     }
 }
 
+/// The kind of matter that somebody has to act on.
+const THREAT: &str = "threat";
 /// Stands for all that a source scans.
 const SCANS: &str = "scan";
 
@@ -514,7 +507,10 @@ fn group(drafts: &[Drafted]) -> Vec<Vec<usize>> {
     for (at, draft) in drafts.iter().enumerate() {
         // Behind a proxy the address is the proxy's, which everything there has in common.
         let proxied = draft.key.behaviour == Behaviour::C2BeaconProxied;
-        let shared = if severity::is_scan(draft.key.behaviour) {
+        let noted = draft.key.behaviour.kind() != THREAT;
+        let shared = if noted {
+            None // it makes no threat graver, and no threat makes it one
+        } else if severity::is_scan(draft.key.behaviour) {
             Some((Some(draft.key.source), SCANS.to_owned()))
         } else {
             let address = draft.finding.destination.address.to_string();
@@ -567,7 +563,7 @@ fn incident(drafts: &[Drafted], members: &[usize], context: &Context<'_>) -> Inc
         id: String::new(),
         title: title(gravest, hosts.len()),
         severity: gravest.finding.severity,
-        kind: "threat",
+        kind: gravest.finding.behaviour.kind(),
         confidence: all().map(|finding| finding.confidence).max().unwrap_or_default(),
         state: match (ongoing, known) {
             (false, _) => "ended",

@@ -25,6 +25,7 @@
 //! | [`history`] | what was here before this input |
 //! | [`options`] | what a person may choose about an analysis |
 //! | [`settle`] | buckets to groups, counts and candidates |
+//! | `watched` | whose a name is, where that matters: remote-access tools, pools of miners |
 //! | [`coverage`] | how much of the traffic the input shows |
 //! | [`incident`] | candidates to findings, findings to incidents, their ids |
 //! | [`report`] | the whole answer, as JSON and as text |
@@ -51,3 +52,4 @@ pub mod settle;
 pub mod severity;
 pub mod source;
 pub mod stats;
+mod watched;

@@ -177,6 +177,11 @@ impl Answers {
         self.rows.iter().map(|&(client, address, _, name)| (client, address, name))
     }
 
+    /// All of it: client, address, time, name.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (Addr, Addr, i64, u32)> {
+        self.rows.iter().copied()
+    }
+
     /// The numbers of all names, to be changed.
     pub(crate) fn names_mut(&mut self) -> impl Iterator<Item = &mut u32> {
         self.rows.iter_mut().map(|row| &mut row.3)

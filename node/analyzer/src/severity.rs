@@ -92,6 +92,13 @@ pub fn rule(
         ruling.cap(true, Low, "a hint alone");
         return ruling;
     }
+    if behaviour.kind() != "threat" {
+        let settled = around.arrival == Arrival::Settled;
+        ruling.cap(settled, Info, "here since the history began or for a month");
+        let shared = around.hosts_contacting >= SHARED_HOSTS_MIN;
+        ruling.cap(shared, Info, "other hosts here use it too");
+        return ruling;
+    }
     let rarity = Rarity::of(around);
     ruling.cap(rarity == Rarity::Common, Info, "common here");
     ruling.cap(rarity == Rarity::Uncommon, Medium, "not rare here");
@@ -175,6 +182,11 @@ impl Ruling {
     }
 }
 
+/// Whether how rare a destination is plays no part: those of attacks are victims, those of habits are beside the point.
+fn says_nothing_of_destination(behaviour: Behaviour) -> bool {
+    behaviour.blames_source() || behaviour.kind() != "threat"
+}
+
 /// Command and control, also when a download came first.
 const fn is_c2(behaviour: Behaviour) -> bool {
     behaviour.is_c2() || matches!(behaviour, Behaviour::DownloadThenC2)
@@ -189,6 +201,7 @@ pub(crate) const fn is_dns_hint(behaviour: Behaviour) -> bool {
             | Behaviour::DnsTxtHighEntropy
             | Behaviour::DnsOddQtype
             | Behaviour::DgaNxdomain
+            | Behaviour::DnsRebindingAnswer
     )
 }
 
@@ -230,7 +243,7 @@ pub struct Weighed {
 #[must_use]
 pub fn weigh(score: Score, group: &Group<'_>, around: &Surroundings) -> Weighed {
     // How rare victims are says nothing.
-    let modifiers = if score.behaviour.blames_source() {
+    let modifiers = if says_nothing_of_destination(score.behaviour) {
         Modifiers::default()
     } else {
         Modifiers::of(group, around)
@@ -247,7 +260,7 @@ pub fn weigh(score: Score, group: &Group<'_>, around: &Surroundings) -> Weighed 
 #[must_use]
 pub fn judge(mut hit: Hit, group: &Group<'_>, around: &Surroundings) -> Judged {
     let Weighed { modifiers, threat_milli, ruling, confidence } = weigh(hit.score(), group, around);
-    if !hit.behaviour.blames_source() {
+    if !says_nothing_of_destination(hit.behaviour) {
         prevalence(around, &mut hit);
         first_seen(around, &mut hit);
         signs(group, &modifiers, &mut hit);

@@ -74,6 +74,8 @@ fn what_was_there_before_or_is_a_server_is_none() {
         .chain([flow(7_200, "Cm1", "10.20.0.9", 445)])
         .collect();
     assert!(movement(&report(&with(&[others(), beacon(), server]), &all())).is_none());
+    let domain = vec![flow(7_100, "Ck1", "10.20.0.9", 88), flow(7_200, "Cm1", "10.20.0.9", 445)];
+    assert!(movement(&report(&with(&[others(), beacon(), domain]), &all())).is_none());
     let web = vec![flow(7_200, "Cm1", "10.20.0.9", 443)];
     assert!(movement(&report(&with(&[others(), beacon(), web]), &all())).is_none());
     let moves = vec![flow(7_200, "Cm1", "10.20.0.9", 445)];
@@ -83,7 +85,7 @@ fn what_was_there_before_or_is_a_server_is_none() {
 /// A history of a week in which the host contacted these.
 fn history(hosts: &[&str]) -> Options {
     let mut history = History::default();
-    let today = Micros(i64::try_from(DAY).unwrap() * 1_000_000).day();
+    let today = Micros(i64::try_from(DAY).unwrap_or_default() * 1_000_000).day();
     for back in 1..=7 {
         let day = flowlore_common::time::Day(today.0 - back);
         history.note_day(day);

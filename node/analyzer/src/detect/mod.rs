@@ -12,6 +12,7 @@
 //! | `dns` | names that carry data: tunnels in DNS; asked of a source and a domain |
 //! | `dns_flows` | the same in flows alone |
 //! | `dga` | many domains that do not exist |
+//! | `habits` | what an org may not want and is no attack by itself; asked of a source |
 //! | `lateral_movement` | sessions with inside hosts that follow another finding, or a storm of binds; asked of a source |
 //! | [`login`] | log-on after log-on, as guessed passwords are |
 //! | `login_failures_then_success` | the one that worked; asked of a source and target |
@@ -30,6 +31,7 @@ pub(crate) mod dns;
 pub(crate) mod dns_flows;
 pub(crate) mod download_then_c2;
 pub(crate) mod exfil_volume;
+pub(crate) mod habits;
 pub mod infrastructure;
 pub(crate) mod interactive_c2_channel;
 pub(crate) mod lateral_movement;
@@ -104,6 +106,14 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::LoginFailuresThenSuccess,
     Behaviour::LateralMovement,
     Behaviour::PortProtocolMismatch,
+    Behaviour::RemoteAccessTool,
+    Behaviour::Cryptomining,
+    Behaviour::TorUse,
+    Behaviour::P2pOverlay,
+    Behaviour::UnknownPort,
+    Behaviour::ConnWithoutDns,
+    Behaviour::ReconnectStorm,
+    Behaviour::DnsRebindingAnswer,
 ];
 
 /// Kinds of attack as people speak of them, each with the behaviours by which it would be found.

@@ -11,7 +11,7 @@ use super::{
     chains,
     destination::Destination,
     group::{Gathered, Groups, Key, Spot},
-    hosts, lateral, logons, lookups, mismatch,
+    habits, hosts, lateral, logons, lookups, mismatch,
     part::{Candidate, Matter, Part, Pivot, Row, Sums, Where},
     sessions, uploads,
 };
@@ -78,6 +78,7 @@ impl Fold {
         lookups::find(bucket, &groups, home, part);
         logons::find(bucket, &groups, home, part);
         lateral::find(bucket, &groups, (first, self.keep_visitors), part);
+        habits::find(bucket, &groups, part);
         self.groups = groups;
         self.count_visits(bucket, part);
         for (address, lease) in &bucket.leases {

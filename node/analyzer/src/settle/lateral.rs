@@ -16,10 +16,16 @@ use crate::{
     naming::NamedBy,
     packed::Addr,
     pair::{Contact, Grouping, Hints, Totals},
+    record::RemoteAct,
     severity::is_scan,
 };
 
 const TCP: u8 = 6;
+/// [IANA]
+const KERBEROS: u16 = 88;
+/// By which members of a domain fetch its policies from the controllers that they log on to, all day. [Microsoft: service
+/// overview and network port requirements]
+const DOMAIN_PORTS: [u16; 2] = [MAPPER, 445];
 
 /// A group by what it is an edge of: source, address, port, and its number.
 type Place = (Addr, Addr, u16, u32);
@@ -43,6 +49,7 @@ pub(super) fn find(
         return;
     }
     places.sort_unstable();
+    let controllers = controllers(bucket, groups);
     let suspects = suspects(&part.candidates[first..]);
     for of_source in places.chunk_by(|a, b| a.0 == b.0) {
         for of_pair in of_source.chunk_by(|a, b| a.1 == b.1) {
@@ -53,8 +60,12 @@ pub(super) fn find(
         let suspect = suspects.binary_search(&of_source[0].0).is_ok();
         let many = with_history && of_source.len() >= SPREAD_HOSTS_MIN;
         if suspect || many {
-            let admins: Vec<u32> =
-                of_source.iter().filter(|place| is_admin(place.2)).map(|place| place.3).collect();
+            let admins = of_source.iter().filter(|place| {
+                let domains = DOMAIN_PORTS.contains(&place.2)
+                    && controllers.binary_search(&(place.0, place.1)).is_ok();
+                is_admin(place.2) && (!domains || act(bucket, groups, place.3).is_some())
+            });
+            let admins: Vec<u32> = admins.map(|place| place.3).collect();
             keep(bucket, groups, (admins, Why::Undecided), part);
         }
     }
@@ -69,6 +80,27 @@ fn is_session(group: &Gathered) -> bool {
         && (is_admin(key.port) || key.port >= DYNAMIC && totals.flows >= BINDS_MIN)
         && totals.bytes_in > 0
         && totals.bytes_out > 0
+}
+
+/// Sources with the domain controllers that they log on to, ascending.
+fn controllers(bucket: &Bucket, groups: &Groups) -> Vec<(Addr, Addr)> {
+    let asked = (0..).zip(groups.iter()).filter(|(_, (group, ..))| {
+        group.key.port == KERBEROS
+            && group.key.direction == Direction::Internal
+            && group.totals.bytes_in > 0
+    });
+    let pair = |(number, (group, ..)): (u32, (&Gathered, _, _))| {
+        (group.key.source, groups.address(bucket, number))
+    };
+    let mut pairs: Vec<(Addr, Addr)> = asked.map(pair).collect();
+    pairs.sort_unstable();
+    pairs
+}
+
+/// What was done in a group that only administrators may.
+fn act(bucket: &Bucket, groups: &Groups, number: u32) -> Option<RemoteAct> {
+    let (_, members) = groups.at(number);
+    members.iter().filter_map(|at| bucket.facts.get(at)?.act).max()
 }
 
 /// Sources with a finding that sessions may follow, ascending.
@@ -163,7 +195,6 @@ fn pivots(bucket: &Bucket, groups: &Groups, numbers: &[u32]) -> Box<[Pivot]> {
 
 fn edge(bucket: &Bucket, groups: &Groups, number: u32) -> Edge {
     let (group, members) = groups.at(number);
-    let acts = members.iter().filter_map(|at| bucket.facts.get(at)?.act);
     Edge {
         destination: place(bucket, group.key.spot),
         address: groups.address(bucket, number),
@@ -171,7 +202,7 @@ fn edge(bucket: &Bucket, groups: &Groups, number: u32) -> Edge {
         first_us: group.totals.first_us,
         last_us: group.totals.last_us,
         sums: Sums::of(&group.totals),
-        act: acts.max(),
+        act: act(bucket, groups, number),
         pivot: first_flows(bucket, members).first().copied(),
     }
 }

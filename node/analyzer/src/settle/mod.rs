@@ -27,6 +27,7 @@ mod contacted;
 mod destination;
 mod fold;
 mod group;
+mod habits;
 mod hosts;
 mod lateral;
 mod logons;

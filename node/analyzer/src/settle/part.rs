@@ -16,8 +16,8 @@ use crate::{
     coverage,
     detect::{
         Score, dga::Missing, dns::Zone, dns_flows::Sessions, download_then_c2::Chain,
-        exfil_volume::Upload, lateral_movement::Lateral, login_failures_then_success::Guessed,
-        scan::Sweep,
+        exfil_volume::Upload, habits::Habit, lateral_movement::Lateral,
+        login_failures_then_success::Guessed, scan::Sweep,
     },
     naming::NamedBy,
     packed::{Addr, Uid},
@@ -181,6 +181,8 @@ pub(crate) enum Matter {
     Guessed(Box<Guessed>),
     /// Sessions with inside hosts by administrators' ports.
     Lateral(Box<Lateral>),
+    /// What a source does that is no attack by itself.
+    Habit(Box<Habit>),
 }
 
 /// Something that a detector found, kept until its surroundings are known. What the report lists is

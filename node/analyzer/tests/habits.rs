@@ -1,0 +1,190 @@
+//! Goal: the habits of `detect/habits.rs` are noted, one finding a source each, and make neither a verdict nor an alert.
+//!
+//! Method: logs of our own making around each gate of the table there, through the whole analyzer.
+
+use flowlore_analyzer::report::{
+    Report,
+    model::{Finding, Verdict},
+};
+use flowlore_common::label::{Behaviour, Severity};
+
+#[path = "support/logs.rs"]
+mod logs;
+
+use logs::{CONN, DAY, DNS, File, SSL, all, conn, dns, file, report, shuffle, ssl};
+
+const HOST: &str = "10.20.0.7";
+
+/// A short exchange that the sensor did not recognise, at a second of the day.
+fn flow(second: u64, to: &str, port: u16) -> String {
+    conn(second * 1_000, &format!("C{second}x{port}"), HOST, 40_000, to, port)
+        .replace("\tssl\t", "\t-\t")
+}
+
+fn with(rows: &[String]) -> Vec<File> {
+    vec![file("conn.log", CONN, rows)]
+}
+
+fn noted(report: &Report, behaviour: Behaviour) -> Option<&Finding> {
+    let mut all = report.findings.iter().filter(|one| one.behaviour == behaviour);
+    let one = all.next();
+    assert!(all.next().is_none(), "one finding a source");
+    one
+}
+
+/// What a report says of a habit: severity, destinations, kind of its incident.
+fn said(report: &Report, behaviour: Behaviour) -> Option<(Severity, Option<u64>, &'static str)> {
+    let one = noted(report, behaviour)?;
+    assert!(report.summary.verdict != Verdict::Malicious && !report.summary.action_required);
+    let incident = report.incidents.iter().find(|incident| incident.id == one.incident)?;
+    Some((one.severity, one.destination.count, incident.kind))
+}
+
+#[test]
+fn remote_access_tools_by_their_names() {
+    let rows = [conn(1_000, "Cr", HOST, 40_000, "198.51.100.9", 443)];
+    let hello = [ssl(1_100, "Cr", HOST, 40_000, "198.51.100.9", "relay-1.net.anydesk.com")];
+    let mut files = with(&rows);
+    files.push(file("ssl.log", SSL, &hello));
+    let found = report(&files, &all());
+    let said = said(&found, Behaviour::RemoteAccessTool);
+    assert_eq!(said, Some((Severity::Low, None, "policy")));
+    assert_eq!(found.summary.verdict, Verdict::NoInterestingActivity);
+    let one = noted(&found, Behaviour::RemoteAccessTool).unwrap();
+    assert!(one.evidence[0].sentence.contains("AnyDesk"));
+}
+
+#[test]
+fn miners_hold_slow_connections() {
+    let held = |port: u16, seconds: u64, bytes: u64| {
+        let row = flow(1_000, "198.51.100.9", port);
+        row.replace("\t0.400000\t900\t1400\t", &format!("\t{seconds}.0\t{bytes}\t{bytes}\t"))
+    };
+    let of = |row: String| said(&report(&with(&[row]), &all()), Behaviour::Cryptomining);
+    assert_eq!(of(held(4_444, 1_800, 100_000)), Some((Severity::Info, None, "policy")));
+    assert_eq!(of(held(4_444, 1_799, 100_000)), None, "too short");
+    assert_eq!(of(held(4_444, 1_800, 180_000)), None, "200 B a second");
+    assert_eq!(of(held(4_445, 1_800, 100_000)), None, "no pool's port");
+    let mut files = with(&[held(4_445, 1_800, 100_000)]);
+    files.push(file("dns.log", DNS, &[dns(900_000, HOST, "eu.nanopool.org", "198.51.100.9")]));
+    let named = report(&files, &all());
+    assert_eq!(
+        said(&named, Behaviour::Cryptomining),
+        Some((Severity::Medium, None, "policy")),
+        "a pool's name"
+    );
+    assert_eq!(noted(&named, Behaviour::Cryptomining).unwrap().incident.len(), 8);
+}
+
+#[test]
+fn names_that_tor_makes_up_and_nobody_looked_up() {
+    let of = |names: &[&str], asked: &[String]| {
+        let hosts = || (1..).zip(names);
+        let rows: Vec<String> = hosts()
+            .map(|(n, _)| {
+                conn(n * 1_000, &format!("Ct{n}"), HOST, 40_000, &format!("198.51.100.{n}"), 443)
+            })
+            .collect();
+        let hellos: Vec<String> = hosts()
+            .map(|(n, name)| {
+                ssl(
+                    n * 1_000 + 9,
+                    &format!("Ct{n}"),
+                    HOST,
+                    40_000,
+                    &format!("198.51.100.{n}"),
+                    name,
+                )
+            })
+            .collect();
+        let mut files = with(&rows);
+        files.push(file("ssl.log", SSL, &hellos));
+        files.push(file("dns.log", DNS, asked));
+        said(&report(&files, &all()), Behaviour::TorUse)
+    };
+    let asks = || vec![dns(10, HOST, "www.example", "192.0.2.7")];
+    let (one, other) = ("www.4fzg2kq5nmv3.com", "www.xr7dj2wq6abq.com");
+    assert_eq!(of(&[one, other], &asks()), Some((Severity::Info, Some(2), "policy")));
+    assert_eq!(of(&[one], &asks()), None);
+    assert_eq!(of(&[one, other], &[]), None, "a host that asks nobody");
+    let looked_up = [asks(), vec![dns(20, HOST, one, "198.51.100.1")]].concat();
+    assert_eq!(of(&[one, other], &looked_up), None);
+}
+
+#[test]
+fn peers_and_unknown_ports() {
+    let peers = |hosts: u64| -> Vec<String> {
+        (1..=hosts)
+            .map(|n| flow(n, &format!("198.51.100.{n}"), 40_001).replace("\ttcp\t", "\tudp\t"))
+            .collect()
+    };
+    let found = report(&with(&peers(5)), &all());
+    assert_eq!(said(&found, Behaviour::P2pOverlay), Some((Severity::Info, Some(5), "policy")));
+    assert_eq!(said(&report(&with(&peers(4)), &all()), Behaviour::P2pOverlay), None);
+    let odd =
+        report(&with(&[flow(5, "198.51.100.1", 1_177), flow(6, "198.51.100.2", 7_084)]), &all());
+    assert_eq!(said(&odd, Behaviour::UnknownPort), Some((Severity::Info, Some(2), "hygiene")));
+    let known = report(&with(&[flow(5, "198.51.100.1", 8_443)]), &all());
+    assert_eq!(said(&known, Behaviour::UnknownPort), None);
+}
+
+#[test]
+fn addresses_that_no_look_up_led_to() {
+    let of = |second: u64| {
+        let mut files =
+            with(&[flow(second, "198.51.100.1", 443), flow(second, "198.51.100.2", 443)]);
+        let asked = [dns(0, HOST, "www.example", "198.51.100.2")];
+        files.push(file("dns.log", DNS, &asked));
+        said(&report(&files, &all()), Behaviour::ConnWithoutDns)
+    };
+    assert_eq!(of(1_800), Some((Severity::Info, None, "hygiene")));
+    assert_eq!(of(1_799), None, "half an hour is not over");
+    let without = report(&with(&[flow(1_800, "198.51.100.1", 443)]), &all());
+    assert_eq!(said(&without, Behaviour::ConnWithoutDns), None, "no log of DNS");
+}
+
+#[test]
+fn refused_again_and_again() {
+    let refused = |count: u64, apart: u64, port: u16, state: &str| -> Vec<String> {
+        (0..count)
+            .map(|n| {
+                flow(n * apart, "10.20.0.9", port)
+                    .replace("\t900\t1400\tSF", &format!("\t0\t0\t{state}"))
+            })
+            .collect()
+    };
+    let of = |rows: Vec<String>| said(&report(&with(&rows), &all()), Behaviour::ReconnectStorm);
+    assert_eq!(of(refused(5, 60, 8_080, "REJ")), Some((Severity::Info, None, "hygiene")));
+    assert_eq!(of(refused(4, 60, 8_080, "REJ")), None);
+    assert_eq!(of(refused(5, 900, 8_080, "REJ")), None, "the fifth an hour after the first");
+    assert_eq!(of(refused(5, 60, 8_080, "S0")), None);
+    assert_eq!(of(refused(4, 60, 23, "S0")), Some((Severity::Info, None, "hygiene")));
+}
+
+#[test]
+fn a_name_that_turns_private() {
+    let of = |first: &str, second: &str, apart_ms: u64| {
+        let mut files = with(&[flow(5, "198.51.100.1", 443)]);
+        let asked =
+            [dns(0, HOST, "a.evil.example", first), dns(apart_ms, HOST, "a.evil.example", second)];
+        files.push(file("dns.log", DNS, &asked));
+        noted(&report(&files, &all()), Behaviour::DnsRebindingAnswer).map(|one| one.severity)
+    };
+    assert_eq!(of("203.0.113.5", "192.168.1.1", 60_000), Some(Severity::Low));
+    assert_eq!(of("203.0.113.5", "192.168.1.1", 3_600_000), None);
+    assert_eq!(of("192.168.1.1", "203.0.113.5", 60_000), None, "private first");
+    assert_eq!(of("192.168.1.1", "192.168.1.1", 60_000), None, "a name of one's own");
+}
+
+#[test]
+fn any_order_gives_the_same() {
+    let mut rows: Vec<String> =
+        (0..40).map(|n| flow(n * 60, &format!("198.51.100.{n}"), 1_100 + n as u16 % 7)).collect();
+    rows.push(format!("{}\n", flow(DAY % 7, "198.51.100.9", 4_444).trim_end()));
+    let whole = report(&with(&rows), &all()).to_json();
+    assert!(whole.contains("unknown_port"));
+    for seed in 0..8 {
+        shuffle(&mut rows, seed);
+        assert_eq!(report(&with(&rows), &all()).to_json(), whole, "seed {seed}");
+    }
+}
