@@ -7,6 +7,7 @@ use rand_core::CryptoRngCore;
 use sha2::{Digest, Sha512};
 use zeroize::Zeroizing;
 
+use crate::double::{self, HALF};
 use crate::hash::{self, DST_SCALAR, DST_SEED};
 use crate::public;
 
@@ -30,11 +31,17 @@ pub(crate) fn prove(
     rng: &mut impl CryptoRngCore,
 ) -> [u8; 64] {
     let weights = weights(public_key, blinded.bytes, evaluated);
-    let composite = public::sum(weights, blinded.points);
+    let composite = public::sum(weights.map(|weight| weight * *HALF), blinded.points);
     let random = Zeroizing::new(Scalar::random(rng));
+    let half_random = Zeroizing::new(*random * *HALF);
     let challenge = challenge(
         public_key,
-        [composite, composite * key, RISTRETTO_BASEPOINT_TABLE * &*random, composite * *random],
+        [
+            composite,
+            composite * key,
+            RISTRETTO_BASEPOINT_TABLE * &*half_random,
+            composite * *random,
+        ],
     );
     let mut proof = [0; 64];
     proof[..32].copy_from_slice(challenge.as_bytes());
@@ -52,15 +59,21 @@ pub(crate) fn verify(
     let Some((c, s)) = public::scalar_pair(proof) else { return false };
     let (key_point, key_bytes) = public_key;
     let weights = weights(key_bytes, blinded.bytes, evaluated.bytes);
+    let weights: Vec<Scalar> = weights.map(|weight| weight * *HALF).collect();
     let composite = public::sum(weights.iter().copied(), blinded.points);
     let image = public::sum(weights, evaluated.points);
-    let on_base = RistrettoPoint::vartime_double_scalar_mul_basepoint(&c, key_point, &s);
+    let (half_c, half_s) = (c * *HALF, s * *HALF);
+    let on_base = RistrettoPoint::vartime_double_scalar_mul_basepoint(&half_c, key_point, &half_s);
     let on_composite = public::sum([s, c], [&composite, &image]);
     challenge(key_bytes, [composite, image, on_base, on_composite]) == c
 }
 
 /// The random weights of `ComputeComposites`: they depend on everything that is proven.
-fn weights(public_key: &[u8; 32], blinded: &[[u8; 32]], evaluated: &[[u8; 32]]) -> Vec<Scalar> {
+fn weights<'a>(
+    public_key: &[u8; 32],
+    blinded: &'a [[u8; 32]],
+    evaluated: &'a [[u8; 32]],
+) -> impl Iterator<Item = Scalar> + use<'a> {
     let seed_dst_length = u16::try_from(DST_SEED.len()).expect("the tag is short").to_be_bytes();
     let seed: [u8; 64] = Sha512::new()
         .chain_update(ELEMENT_LENGTH)
@@ -70,27 +83,26 @@ fn weights(public_key: &[u8; 32], blinded: &[[u8; 32]], evaluated: &[[u8; 32]]) 
         .finalize()
         .into();
     let pairs = (0_u16..).zip(blinded.iter().zip(evaluated));
-    pairs
-        .map(|(index, (blinded, evaluated))| {
-            let message: [&[u8]; 8] = [
-                &SEED_LENGTH,
-                &seed,
-                &index.to_be_bytes(),
-                &ELEMENT_LENGTH,
-                blinded,
-                &ELEMENT_LENGTH,
-                evaluated,
-                b"Composite",
-            ];
-            hash::to_scalar(&message, DST_SCALAR)
-        })
-        .collect()
+    pairs.map(move |(index, (blinded, evaluated))| {
+        let message: [&[u8]; 8] = [
+            &SEED_LENGTH,
+            &seed,
+            &index.to_be_bytes(),
+            &ELEMENT_LENGTH,
+            blinded,
+            &ELEMENT_LENGTH,
+            evaluated,
+            b"Composite",
+        ];
+        hash::to_scalar(&message, DST_SCALAR)
+    })
 }
 
-fn challenge(public_key: &[u8; 32], points: [RistrettoPoint; 4]) -> Scalar {
-    let [m, z, t2, t3] = points.map(|point| point.compress().to_bytes());
-    let length = &ELEMENT_LENGTH;
-    let message: [&[u8]; 11] =
-        [length, public_key, length, &m, length, &z, length, &t2, length, &t3, b"Challenge"];
+/// The challenge over M, Z, t2 and t3, of each of which it is given half.
+fn challenge(public_key: &[u8; 32], halves: [RistrettoPoint; 4]) -> Scalar {
+    let points = double::encode(&halves);
+    let mut message: Vec<&[u8]> = vec![&ELEMENT_LENGTH, public_key];
+    message.extend(points.iter().flat_map(|point| [&ELEMENT_LENGTH[..], point]));
+    message.push(b"Challenge");
     hash::to_scalar(&message, DST_SCALAR)
 }

@@ -30,6 +30,7 @@
 #![forbid(unsafe_code)]
 
 mod dleq;
+mod double;
 mod hash;
 mod public;
 mod seal;

@@ -8,7 +8,7 @@
 //!   -> Request::verify -> Share (t of them) -> Request::finalize -> Y
 //! ```
 
-use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
+use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, IsIdentity};
 use flowlore_common::canon::b3kdf_parts;
@@ -19,6 +19,7 @@ use sha2::{Digest, Sha512};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::dleq::{self, Batch};
+use crate::double::{self, HALF};
 use crate::hash::{self, DST_GROUP};
 use crate::keys::{KeyShare, PublicKeyPackage, QuorumError, random_scalar};
 use crate::limits::{BATCH_ELEMENTS_MAX, BATCH_SIZES};
@@ -174,15 +175,16 @@ impl Request {
     ) -> Result<Self, RequestError> {
         let mut blinds: Zeroizing<Vec<Scalar>> =
             Zeroizing::new(inputs.iter().map(|_| random_scalar(rng)).collect());
-        let mut points = hash_inputs(&inputs)?;
-        for (point, blind) in points.iter_mut().zip(blinds.iter()) {
-            *point *= blind;
+        let mut halves = hash_inputs(&inputs)?;
+        for (point, blind) in halves.iter_mut().zip(blinds.iter()) {
+            *point *= blind * *HALF;
         }
-        while points.len() < size {
-            points.push(RistrettoPoint::random(rng));
+        while halves.len() < size {
+            halves.push(RistrettoPoint::random(rng));
         }
         Scalar::batch_invert(&mut blinds);
-        Ok(Self::with(inputs, blinds, points))
+        let points = halves.iter().map(|half| half + half).collect();
+        Ok(Self::with(inputs, blinds, points, double::encode(&halves)))
     }
 
     /// A request that hides nothing, for bytes that are open already: what evaluators do with a
@@ -191,16 +193,16 @@ impl Request {
     pub(crate) fn in_the_open(recovered: &[u8]) -> Result<Self, RequestError> {
         let inputs = vec![recovered.into()];
         let points = hash_inputs(&inputs)?;
-        Ok(Self::with(inputs, Zeroizing::new(vec![Scalar::ONE]), points))
+        let blinded = points.iter().map(|point| point.compress().to_bytes()).collect();
+        Ok(Self::with(inputs, Zeroizing::new(vec![Scalar::ONE]), points, blinded))
     }
 
     fn with(
         inputs: Vec<Box<[u8]>>,
         unblinds: Zeroizing<Vec<Scalar>>,
         points: Vec<RistrettoPoint>,
+        blinded: Vec<Element>,
     ) -> Self {
-        let blinded: Vec<Element> =
-            points.iter().map(|point| point.compress().to_bytes()).collect();
         let id = *blake3::hash(blinded.as_flattened()).as_bytes();
         Self { inputs, unblinds, points, blinded, id }
     }
@@ -260,17 +262,17 @@ impl Request {
         }
         let evaluators: Vec<u16> = shares.iter().map(|share| share.evaluator).collect();
         let coefficients = package.quorum(&evaluators)?;
-        let results = self.inputs.iter().zip(self.unblinds.iter()).enumerate();
-        results
-            .map(|(index, (input, unblind))| {
-                let points = shares.iter().map(|share| &share.points[index]);
-                let combined = public::sum(coefficients.iter().copied(), points);
-                if combined.is_identity() {
-                    return Err(CombineError::Identity(index));
-                }
-                Ok(output(input, &(combined * unblind)))
-            })
-            .collect()
+        let mut halves = Zeroizing::new(Vec::with_capacity(self.inputs.len()));
+        for (index, unblind) in self.unblinds.iter().enumerate() {
+            let points = shares.iter().map(|share| &share.points[index]);
+            let combined = public::sum(coefficients.iter().copied(), points);
+            if combined.is_identity() {
+                return Err(CombineError::Identity(index));
+            }
+            halves.push(combined * (unblind * *HALF));
+        }
+        let unblinded = Zeroizing::new(double::encode(halves.iter()));
+        Ok(self.inputs.iter().zip(unblinded.iter()).map(|(input, at)| output(input, at)).collect())
     }
 }
 
@@ -295,8 +297,9 @@ impl KeyShare {
         }
         let points = decode(blinded).map_err(RequestError::Element)?;
         let secret: &Scalar = &self.secret;
-        let evaluated: Vec<Element> =
-            points.iter().map(|point| (point * secret).compress().to_bytes()).collect();
+        let half = Zeroizing::new(secret * *HALF);
+        let halves: Vec<RistrettoPoint> = points.iter().map(|point| point * *half).collect();
+        let evaluated = double::encode(&halves);
         let batch = Batch { points: &points, bytes: blinded };
         let proof = dleq::prove(secret, &self.public, &batch, &evaluated, rng);
         Ok(Answer { generation: self.generation(), evaluated, proof })
@@ -347,14 +350,13 @@ fn decode(elements: &[Element]) -> Result<Vec<RistrettoPoint>, usize> {
 }
 
 /// `Finalize` after unblinding (RFC 9497, 3.3.2).
-fn output(input: &[u8], unblinded: &RistrettoPoint) -> Y {
+fn output(input: &[u8], unblinded: &Element) -> Y {
     let length = u16::try_from(input.len()).expect("inputs have at most 320 bytes");
-    let CompressedRistretto(element) = unblinded.compress();
     let hash = Sha512::new()
         .chain_update(length.to_be_bytes())
         .chain_update(input)
         .chain_update(32_u16.to_be_bytes())
-        .chain_update(element)
+        .chain_update(unblinded)
         .chain_update(b"Finalize")
         .finalize();
     Y(hash.into())
