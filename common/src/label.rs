@@ -554,6 +554,7 @@ impl Behaviour {
                 | Self::ArpaSweep
                 | Self::BruteForceLogin
                 | Self::LateralMovement
+                | Self::SshSuccessInferred
                 | Self::ReconnectStorm
                 | Self::LoginFailuresThenSuccess
         )

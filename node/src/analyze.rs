@@ -85,7 +85,7 @@ pub struct AnalyzeArgs {
     /// Time zone of the text, such as Europe/Berlin; JSON is always UTC
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     tz: String,
-    /// Exit with 3 when an incident is at least this severe
+    /// Exit with 3 when a threat is at least this severe
     #[arg(long, value_name = "SEVERITY")]
     fail_on: Option<Severity>,
     /// Exit with 3 when coverage is poor

@@ -161,6 +161,7 @@ impl Case {
             Matter::Guessed(guessed) => vec![guessed.hit()],
             Matter::Lateral(lateral) => vec![lateral.hit()],
             Matter::Habit(habit) => vec![habit.hit()],
+            Matter::Inferred(inferred) => vec![inferred.hit()],
         };
         let hit = hits.into_iter().find(|hit| hit.behaviour == self.behaviour)?;
         Some(severity::judge(hit, &group, &around))

@@ -77,7 +77,12 @@ pub fn rule(
         ruling.cap(group.direction == Direction::Inbound, Low, "what every open server sees");
         return ruling.of_asset(around);
     }
-    if matches!(behaviour, Behaviour::LoginFailuresThenSuccess | Behaviour::LateralMovement) {
+    if matches!(
+        behaviour,
+        Behaviour::LoginFailuresThenSuccess
+            | Behaviour::LateralMovement
+            | Behaviour::SshSuccessInferred
+    ) {
         return ruling.of_asset(around); // who else logs on there says nothing
     }
     if is_scan(behaviour) {

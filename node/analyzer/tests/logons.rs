@@ -78,6 +78,26 @@ fn from_outside_it_is_high_and_has_its_flows() {
 }
 
 #[test]
+fn ssh_success_inferred_from_flows_alone() {
+    let flows = |short: u64, bytes: u64| -> Vec<String> {
+        let row = |n: u64, bytes: u64| {
+            conn(n * 10_000, &format!("Cs{n}"), "10.20.0.7", 40_000, "10.20.0.9", 22)
+                .replace("\tssl\t", "\tssh\t")
+                .replace("\t900\t1400\t", &format!("\t900\t{bytes}\t"))
+        };
+        (0..short).map(|n| row(n, 1_400)).chain([row(short, bytes)]).collect()
+    };
+    let of = |rows: Vec<String>| {
+        let findings = report(&[file("conn.log", CONN, &rows)], &all()).findings;
+        let mut found = findings.into_iter();
+        found.find(|one| one.behaviour == Behaviour::SshSuccessInferred).map(|one| one.severity)
+    };
+    assert_eq!(of(flows(20, 9_000)), Some(Severity::Medium));
+    assert_eq!(of(flows(19, 9_000)), None);
+    assert_eq!(of(flows(20, 3_390)), None, "no more than a log-on");
+}
+
+#[test]
 fn log_ons_name_machines_and_people() {
     let rows = [
         kerberos(10, "PC-7$", true),

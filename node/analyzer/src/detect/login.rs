@@ -17,7 +17,7 @@ const LOGIN_STEPS: Steps = Steps { base: 0, low: 20, medium: 200, high: 2_000 };
 /// Seconds. [Slips' and the design's ten minutes]
 const WINDOW_S: u32 = 600;
 /// Mean payload of a session, both ways, bytes. [Slips: 4,290]
-const LOGIN_BYTES_MAX: u64 = 4_290;
+pub(crate) const LOGIN_BYTES_MAX: u64 = 4_290;
 /// Services that a person logs on to and that programs do not reconnect to all day: FTP, SSH, telnet, RDP, VNC. [IANA]
 /// File sharing, directories and mail are left out: their clients log on again and again.
 const PORTS: [u16; 6] = [21, 22, 23, 2323, 3389, 5900];

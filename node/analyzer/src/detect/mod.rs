@@ -18,6 +18,7 @@
 //! | `login_failures_then_success` | the one that worked; asked of a source and target |
 //! | `port_protocol_mismatch` | a connection to a port of the web that speaks something else |
 //! | `scan` | many hosts or ports tried, which gave nothing; asked of a source, not of a group |
+//! | `ssh_success_inferred` | an SSH session after many short ones; asked of a source and server |
 //! | `interactive_c2_channel` | a session in which both ends talk at length |
 //! | `malicious_download` | something that runs, from a bare address or a rare server |
 //! | `download_then_c2` | a download, and a channel soon after it; asked of a source |
@@ -41,6 +42,7 @@ pub mod long_connection;
 mod malicious_download;
 pub(crate) mod port_protocol_mismatch;
 pub(crate) mod scan;
+pub(crate) mod ssh_success_inferred;
 pub mod strobe;
 #[cfg(test)]
 mod template;
@@ -114,6 +116,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::ConnWithoutDns,
     Behaviour::ReconnectStorm,
     Behaviour::DnsRebindingAnswer,
+    Behaviour::SshSuccessInferred,
 ];
 
 /// Kinds of attack as people speak of them, each with the behaviours by which it would be found.

@@ -45,7 +45,7 @@ pub struct Analysis {
     pub report: Report,
     /// With `--history`: it, with this input added.
     pub history: Option<History>,
-    /// The gravest severity of all incidents, listed or not.
+    /// The gravest severity of all threats, listed or not.
     pub gravest: Option<Severity>,
 }
 
@@ -83,7 +83,8 @@ impl Analysis {
         let found = incident::find(&context, candidates);
         let history =
             options.history.clone().map(|history| remember(history, &part, &found.matters));
-        let gravest = found.incidents.first().map(|incident| incident.severity);
+        let threats = found.incidents.iter().filter(|one| one.kind == "threat");
+        let gravest = threats.map(|one| one.severity).max();
         let summary = summarise(&coverage, &found.incidents, &found.findings, options);
         let (destinations, destinations_rest) = destinations(&part, &found.findings);
         let listed = |severity: Severity| severity >= options.severity_min;

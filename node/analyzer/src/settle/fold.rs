@@ -13,7 +13,7 @@ use super::{
     group::{Gathered, Groups, Key, Spot},
     habits, hosts, lateral, logons, lookups, mismatch,
     part::{Candidate, Matter, Part, Pivot, Row, Sums, Where},
-    sessions, uploads,
+    sessions, ssh, uploads,
 };
 use crate::{
     detect::{self, Score, exfil_volume::Upload},
@@ -79,6 +79,7 @@ impl Fold {
         logons::find(bucket, &groups, home, part);
         lateral::find(bucket, &groups, (first, self.keep_visitors), part);
         habits::find(bucket, &groups, part);
+        ssh::find(bucket, &groups, part);
         self.groups = groups;
         self.count_visits(bucket, part);
         for (address, lease) in &bucket.leases {

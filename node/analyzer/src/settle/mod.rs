@@ -35,6 +35,7 @@ mod lookups;
 mod mismatch;
 mod part;
 mod sessions;
+mod ssh;
 mod uploads;
 mod witness;
 

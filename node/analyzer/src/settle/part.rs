@@ -17,7 +17,7 @@ use crate::{
     detect::{
         Score, dga::Missing, dns::Zone, dns_flows::Sessions, download_then_c2::Chain,
         exfil_volume::Upload, habits::Habit, lateral_movement::Lateral,
-        login_failures_then_success::Guessed, scan::Sweep,
+        login_failures_then_success::Guessed, scan::Sweep, ssh_success_inferred::Inferred,
     },
     naming::NamedBy,
     packed::{Addr, Uid},
@@ -183,6 +183,8 @@ pub(crate) enum Matter {
     Lateral(Box<Lateral>),
     /// What a source does that is no attack by itself.
     Habit(Box<Habit>),
+    /// An SSH session after many short ones.
+    Inferred(Inferred),
 }
 
 /// Something that a detector found, kept until its surroundings are known. What the report lists is
