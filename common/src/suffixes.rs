@@ -76,6 +76,16 @@ impl Suffixes {
     pub fn lists(&self, name: &str) -> bool {
         self.list.suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known())
     }
+
+    /// Whether this normalised name lies below a rule of the private section: space that its owner lets to customers,
+    /// as hosts of pages and names for home connections do.
+    #[must_use]
+    pub fn is_let(&self, name: &str) -> bool {
+        let suffix = self.list.suffix(name.as_bytes());
+        let private =
+            |suffix: &publicsuffix::Suffix<'_>| suffix.typ() == Some(publicsuffix::Type::Private);
+        suffix.is_some_and(|suffix| private(&suffix) && suffix.as_bytes().len() < name.len())
+    }
 }
 
 impl std::fmt::Debug for Suffixes {
@@ -111,6 +121,21 @@ mod tests {
             ("xn--55qx5d.cn", None),
         ] {
             assert_eq!(suffixes.site(name), site, "{name}");
+        }
+    }
+
+    #[test]
+    fn space_that_is_let_is_told_from_a_site_of_ones_own() {
+        let suffixes = Suffixes::shipped();
+        for (name, is_let) in [
+            ("alice.github.io", true),
+            ("www.alice.github.io", true),
+            ("github.io", false),
+            ("example.com", false),
+            ("www.example.co.uk", false),
+            ("host", false),
+        ] {
+            assert_eq!(suffixes.is_let(name), is_let, "{name}");
         }
     }
 

@@ -7,7 +7,7 @@
 use std::{
     io,
     num::NonZeroUsize,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     sync::{
         Arc,
@@ -16,14 +16,11 @@ use std::{
     thread,
 };
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use flowlore_analyzer::{
-    direction::Home,
-    history::History,
     intake::{Intake, Spill},
-    inventory::Assets,
-    limits::{CONVERSATIONS_DEFAULT, MEMORY_BYTES_DEFAULT},
+    limits::CONVERSATIONS_DEFAULT,
     options::Options,
     report::{Analysis, model::InputFile, text::TextOptions},
     settle::{Part, Settlement, Witness, Workspace},
@@ -33,34 +30,24 @@ use flowlore_common::{
     label::Severity,
     time::Micros,
 };
-use ipnet::IpNet;
-use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     follow::{self, FileRead, Followed},
-    limits::{MEMORY_BYTES_MIN, READERS_MAX},
+    input::InputArgs,
     spill::TemporaryFile,
 };
 
 /// Exit code when `--fail-on` or `--fail-on-coverage` says so.
 const FAILED_ON: u8 = 3;
-/// The history's file in its folder.
-const HISTORY_FILE: &str = "history.json";
-/// Beside it, locked while an analysis reads and writes it.
-const HISTORY_LOCK: &str = "history.lock";
 
 /// Analyze logs and print what is in them.
 #[derive(Clone, Debug, Args)]
 pub struct AnalyzeArgs {
-    /// Files, folders (searched), or - for standard input; .gz and .zst are unpacked
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
     /// Format of the input; `auto` recognises it by content
     #[arg(long, value_enum, default_value_t = Format::Auto)]
     format: Format,
-    /// What is inside, instead of what the sensor says and private ranges; may be repeated
-    #[arg(long, value_name = "CIDR")]
-    home_net: Vec<IpNet>,
     /// What to print
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -70,21 +57,6 @@ pub struct AnalyzeArgs {
     /// List so many conversations, by bytes, or all
     #[arg(long, value_name = "N|all", default_value_t = Conversations(Some(CONVERSATIONS_DEFAULT)))]
     conversations: Conversations,
-    /// CSV of machines: address, name, owner, criticality (low, normal, high), tags
-    #[arg(long, value_name = "FILE")]
-    assets: Option<PathBuf>,
-    /// Remember in this folder what was contacted when, and use it
-    #[arg(long, value_name = "DIR")]
-    history: Option<PathBuf>,
-    /// Memory for flows that wait, such as 512MiB or 2GiB; the rest waits in a temporary file
-    #[arg(long, value_name = "SIZE", default_value_t = Size(MEMORY_BYTES_DEFAULT))]
-    memory: Size,
-    /// Threads, 1 to 256; one a core if not given
-    #[arg(long, value_name = "N", value_parser = parse_threads)]
-    threads: Option<NonZeroUsize>,
-    /// Time zone of the text, such as Europe/Berlin; JSON is always UTC
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    tz: String,
     /// Exit with 3 when a threat is at least this severe
     #[arg(long, value_name = "SEVERITY")]
     fail_on: Option<Severity>,
@@ -131,42 +103,6 @@ impl std::str::FromStr for Conversations {
             return Ok(Self(None));
         }
         text.parse().map(|count| Self(Some(count))).map_err(|_| "write a number, or all".to_owned())
-    }
-}
-
-fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
-    let count = text.parse().ok().and_then(NonZeroUsize::new);
-    let allowed = count.filter(|count| count.get() <= READERS_MAX);
-    allowed.ok_or_else(|| format!("'{text}' threads: write a number from 1 to {READERS_MAX}"))
-}
-
-/// An amount of memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Size(usize);
-
-const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-
-impl std::fmt::Display for Size {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let unit = UNITS.iter().find(|(_, bytes)| self.0.is_multiple_of(*bytes));
-        let (name, bytes) = unit.copied().unwrap_or(("B", 1));
-        write!(f, "{}{name}", self.0 / bytes)
-    }
-}
-
-impl std::str::FromStr for Size {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is no amount of memory: write it as 512MiB or 2GiB");
-        let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
-        let count: usize = digits.parse().map_err(|_| wrong())?;
-        let letter = text[digits.len()..].trim().trim_end_matches("iB").trim_end_matches('B');
-        let unit = UNITS.iter().find(|(name, _)| name[..1].eq_ignore_ascii_case(letter));
-        let bytes = unit.and_then(|(_, bytes)| count.checked_mul(*bytes)).ok_or_else(wrong)?;
-        if bytes < MEMORY_BYTES_MIN {
-            return Err(format!("'{text}' is too little: {} at least", Self(MEMORY_BYTES_MIN)));
-        }
-        Ok(Self(bytes))
     }
 }
 
@@ -301,26 +237,26 @@ fn input_file(file: FileRead) -> InputFile {
 ///
 /// # Errors
 /// When a path, the asset file, the history or the time zone cannot be used.
-pub fn run(args: AnalyzeArgs, terminal: bool, out: &mut dyn io::Write) -> anyhow::Result<ExitCode> {
+pub fn run(
+    args: &AnalyzeArgs,
+    terminal: bool,
+    out: &mut dyn io::Write,
+) -> anyhow::Result<ExitCode> {
     let (Format::Auto | Format::Zeek) = args.format;
     let begun = SystemClock.now();
-    let zone = TimeZone::get(&args.tz)
-        .map_err(|_| anyhow!("--tz {}: no such time zone; write it as Europe/Berlin", args.tz))?;
-    let folder = args.history.as_deref().map(HistoryFolder::open).transpose()?;
+    let zone = args.input.zone()?;
+    let folder = args.input.history()?;
+    let severity_min = args.min_severity.unwrap_or(match args.output {
+        Output::Text => Severity::Medium,
+        // A program picks for itself.
+        Output::Json | Output::Ndjson => Severity::Info,
+    });
     let options = Options {
-        home: Home::new(args.home_net),
-        severity_min: args.min_severity.unwrap_or(match args.output {
-            Output::Text => Severity::Medium,
-            // A program picks for itself.
-            Output::Json | Output::Ndjson => Severity::Info,
-        }),
         conversations: args.conversations.0,
-        assets: args.assets.as_deref().map(read_assets).transpose()?.unwrap_or_default(),
-        history: folder.as_ref().map(HistoryFolder::read).transpose()?,
+        ..args.input.options(severity_min, folder.as_ref())?
     };
-    let threads = args.threads.unwrap_or_else(|| follow::Options::default().threads);
-    let effort = Effort { threads, memory_bytes: args.memory.0 };
-    let Analysis { report, history, gravest } = analyze(&args.paths, effort, &options)?;
+    let effort = args.input.effort();
+    let Analysis { report, history, gravest } = analyze(&args.input.paths, effort, &options)?;
     if let (Some(folder), Some(history)) = (&folder, &history) {
         folder.write(history)?;
     }
@@ -333,13 +269,13 @@ pub fn run(args: AnalyzeArgs, terminal: bool, out: &mut dyn io::Write) -> anyhow
         Output::Ndjson => report.write_ndjson(out),
         Output::Text => {
             let elapsed = SystemClock.now().0.saturating_sub(begun.0) / 1000;
-            let names = args.paths.iter().map(|path| path.to_string_lossy());
+            let names = args.input.paths.iter().map(|path| path.to_string_lossy());
             let text = report.to_text(&TextOptions {
                 colour: terminal,
                 input: &names.collect::<Vec<_>>().join(" "),
                 elapsed_ms: u64::try_from(elapsed).ok(),
-                offset_s: &|at: Micros| offset_s(&zone, at),
-                zone: &args.tz,
+                offset_s: &|at: Micros| zone.offset_s(at),
+                zone: &zone.name,
             });
             out.write_all(text.as_bytes())
         }
@@ -351,89 +287,9 @@ pub fn run(args: AnalyzeArgs, terminal: bool, out: &mut dyn io::Write) -> anyhow
     }
 }
 
-fn offset_s(zone: &TimeZone, at: Micros) -> i32 {
-    Timestamp::from_microsecond(at.0).map_or(0, |at| zone.to_offset(at).seconds())
-}
-
-fn read_assets(path: &Path) -> anyhow::Result<Assets> {
-    let shown = path.display();
-    let bytes = std::fs::read(path).with_context(|| format!("--assets {shown}"))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        anyhow!("--assets {shown}: line {line} is no UTF-8 text: save the table as CSV in UTF-8")
-    })?;
-    Assets::parse(&text).with_context(|| format!("--assets {shown}"))
-}
-
-/// The folder of `--history`, locked until dropped: two analyses at once would lose one's memory.
-struct HistoryFolder {
-    path: PathBuf,
-    _lock: std::fs::File,
-}
-
-impl HistoryFolder {
-    fn open(path: &Path) -> anyhow::Result<Self> {
-        let context = || format!("--history {}", path.display());
-        if path.is_file() {
-            bail!("{} is a file: name a folder for the history", context());
-        }
-        std::fs::create_dir_all(path).with_context(context)?;
-        let lock = std::fs::File::create(path.join(HISTORY_LOCK)).with_context(context)?;
-        lock.lock().with_context(context)?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
-    }
-
-    fn file(&self) -> PathBuf {
-        self.path.join(HISTORY_FILE)
-    }
-
-    fn read(&self) -> anyhow::Result<History> {
-        let file = self.file();
-        match std::fs::read(&file) {
-            Ok(bytes) => History::from_bytes(&bytes).with_context(|| file.display().to_string()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::default()),
-            Err(error) => Err(error).with_context(|| file.display().to_string()),
-        }
-    }
-
-    /// All or nothing: whoever reads it sees the old one or the new one.
-    fn write(&self, history: &History) -> anyhow::Result<()> {
-        let write = || {
-            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
-            io::Write::write_all(&mut file, &history.to_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(self.file())?;
-            io::Result::Ok(())
-        };
-        write().with_context(|| self.file().display().to_string())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_written_as_they_are_read() {
-        for (text, bytes) in [("1GiB", 1 << 30), ("512MiB", 512 << 20), ("64M", 64 << 20)] {
-            let size: Size = text.parse().unwrap();
-            assert_eq!(size, Size(bytes));
-            assert_eq!(size.to_string().parse(), Ok(size));
-        }
-        for text in ["", "12", "MiB", "5 parsecs", "1KiB", "99999999999999GiB", "-1GiB"] {
-            assert!(text.parse::<Size>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn threads_are_a_few() {
-        assert_eq!(parse_threads("256").map(NonZeroUsize::get), Ok(256));
-        for text in ["0", "257", "100000", "-1", "many", ""] {
-            let error = parse_threads(text).unwrap_err();
-            assert!(error.contains("from 1 to 256"), "{error}");
-        }
-    }
 
     #[test]
     fn conversations_are_a_number_or_all() {

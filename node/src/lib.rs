@@ -14,6 +14,7 @@
 //! | [`keys`], [`people`] | the node's own keys, and who may call it |
 //! | [`vault`] | encrypted append-only files |
 //! | [`follow`] | paths to parsed records |
+//! | [`input`] | what commands that read flows take |
 //! | [`analyze`], [`spill`] | parsed records to a report |
 //! | `evaluate` | how well the analyzer does, on captures with ground truth and sample days |
 //! | [`observe`] | from a report to what the door looks at |
@@ -61,6 +62,7 @@ pub mod folder;
 pub mod follow;
 pub mod guard;
 pub mod here;
+pub mod input;
 pub mod keys;
 pub mod limits;
 pub mod listen;

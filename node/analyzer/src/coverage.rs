@@ -118,7 +118,7 @@ impl Tally {
 
 /// TCP of which the sensor saw one side only: our own packets came from nowhere, or data went out
 /// and nothing, not even an acknowledgement, came back. An unanswered SYN is not that.
-fn is_one_sided(flow: &Flow) -> bool {
+pub(crate) fn is_one_sided(flow: &Flow) -> bool {
     (flow.orig_packets == 0 && flow.resp_packets > 0)
         || (flow.resp_packets == 0 && flow.orig_bytes > 0)
 }

@@ -497,7 +497,7 @@ fn subject(draft: &Drafted) -> String {
 }
 
 /// The kind of matter that somebody has to act on.
-const THREAT: &str = "threat";
+pub(crate) const THREAT: &str = "threat";
 /// Stands for all that a source scans.
 const SCANS: &str = "scan";
 

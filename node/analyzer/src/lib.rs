@@ -29,6 +29,7 @@
 //! | [`coverage`] | how much of the traffic the input shows |
 //! | [`incident`] | candidates to findings, findings to incidents, their ids |
 //! | [`report`] | the whole answer, as JSON and as text |
+//! | [`triage`] | the story around an alert |
 pub mod category;
 pub mod community;
 pub mod content;
@@ -52,4 +53,5 @@ pub mod settle;
 pub mod severity;
 pub mod source;
 pub mod stats;
+pub mod triage;
 mod watched;

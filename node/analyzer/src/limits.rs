@@ -135,3 +135,31 @@ pub const HISTORY_HOSTS_MAX: usize = 8;
 pub const DNS_SAMPLE_NAMES_MAX: usize = 16;
 /// Types of look-ups that such a finding names, the lowest.
 pub const DNS_TYPES_MAX: usize = 8;
+
+// --- Triage ---
+
+/// Flows of one host that a story is made of; the ones with the lowest hashes, the others are counted. A busy server
+/// has fewer within an hour, and a scanner's are all alike. Some 30 MB.
+pub const TRIAGE_FLOWS_MAX: usize = 100_000;
+/// Look-ups of one host, likewise.
+pub const TRIAGE_LOOK_UPS_MAX: usize = 100_000;
+/// Longest window around an alert, seconds: a week. Whoever wants more wants a report.
+pub const WINDOW_SECONDS_MAX: u64 = 7 * 86_400;
+/// How long identical alerts are one, microseconds: a day.
+pub const FOLD_US: i64 = 86_400 * 1_000_000;
+/// Alerts of one run: those of a bad day of a large org. More are refused, since people would not read them.
+pub const ALERTS_MAX: usize = 100_000;
+/// Characters of a rule's name or message; longer ones are cut. Suricata's messages stay below.
+pub const ALERT_TEXT_CHARS_MAX: usize = 240;
+/// Lines of a story for page loads that have no part in a finding, the nearest to the alert.
+pub const PAGES_TOLD_MAX: usize = 6;
+/// Lines of a story for other destinations that stand out, likewise.
+pub const OTHERS_TOLD_MAX: usize = 6;
+/// Lines of a story at most: those about the alert's destination and findings first.
+pub const STORY_LINES_MAX: usize = 60;
+/// Activity groups, destinations and end clusters of a story that are listed, each; the first ones. The rest is counted.
+pub const TRIAGE_LISTED_MAX: usize = 500;
+/// Findings of a story; the gravest.
+pub const TRIAGE_FINDINGS_MAX: usize = 20;
+/// Hosts listed where many share something.
+pub const SHARED_HOSTS_MAX: usize = 100;

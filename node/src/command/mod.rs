@@ -8,6 +8,7 @@ pub mod init;
 mod publish;
 mod run;
 mod store;
+mod triage;
 mod vectors;
 
 use std::io::IsTerminal as _;
@@ -41,6 +42,8 @@ enum Command {
     Credential(credential::Args),
     /// Analyze logs and print what is in them; nothing is published.
     Analyze(analyze::AnalyzeArgs),
+    /// Tell the story around alerts, a finding, or a host at a time; nothing is published.
+    Triage(triage::Args),
     /// Measure the analyzer on captures with ground truth and on sample days.
     Evaluate(evaluate::EvaluateArgs),
     /// Show what would leave the node of some logs.
@@ -67,7 +70,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Store(args) => store::run(&args),
         Command::Archive(args) => archive::run(&args),
         Command::Vectors => vectors::run(),
-        Command::Analyze(args) => print_analysis(args),
+        Command::Analyze(args) => print_analysis(&args),
+        Command::Triage(args) => print_triage(&args),
         Command::Synth(args) => print_synth(&args),
         Command::Evaluate(args) => print_evaluation(&args),
     };
@@ -80,10 +84,16 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-fn print_analysis(args: analyze::AnalyzeArgs) -> Result<ExitCode> {
+fn print_analysis(args: &analyze::AnalyzeArgs) -> Result<ExitCode> {
     let stdout = std::io::stdout();
     let terminal = stdout.is_terminal();
     analyze::run(args, terminal, &mut std::io::BufWriter::new(stdout.lock()))
+}
+
+fn print_triage(args: &triage::Args) -> Result<ExitCode> {
+    let stdout = std::io::stdout();
+    let terminal = stdout.is_terminal();
+    triage::run(args, terminal, &mut std::io::BufWriter::new(stdout.lock()))
 }
 
 fn print_synth(args: &synth::SynthArgs) -> Result<ExitCode> {

@@ -149,7 +149,7 @@ impl Report {
     }
 }
 
-fn tool(options: &Options) -> Tool {
+pub(crate) fn tool(options: &Options) -> Tool {
     Tool {
         version: env!("CARGO_PKG_VERSION"),
         detectors: detect::BEHAVIOURS.to_vec(),
@@ -254,7 +254,7 @@ fn summarise(
 }
 
 /// The name of a confidence.
-const fn band(confidence: u8) -> &'static str {
+pub(crate) const fn band(confidence: u8) -> &'static str {
     match confidence {
         0..40 => "low",
         40..65 => "medium",

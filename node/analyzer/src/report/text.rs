@@ -40,21 +40,21 @@ pub struct TextOptions<'a> {
 }
 
 impl TextOptions<'_> {
-    fn local(&self, at: Micros) -> Local {
+    pub(crate) fn local(&self, at: Micros) -> Local {
         Local((at.seconds() + i64::from((self.offset_s)(at))).max(0))
     }
 }
 
 /// Seconds since 1970 on a wall clock.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Local(i64);
+pub(crate) struct Local(i64);
 
 impl Local {
-    fn day(self) -> i64 {
+    pub(crate) fn day(self) -> i64 {
         self.0.div_euclid(SECONDS_PER_DAY)
     }
 
-    fn date(self) -> String {
+    pub(crate) fn date(self) -> String {
         const MONTHS: [&str; 12] =
             ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let (year, month, day) = civil_from_days(self.day());
@@ -62,13 +62,13 @@ impl Local {
         format!("{day} {month} {year}")
     }
 
-    fn weekday(self) -> &'static str {
+    pub(crate) fn weekday(self) -> &'static str {
         // 1 January 1970 was a Thursday.
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
         DAYS[usize::try_from(self.day().rem_euclid(7)).unwrap_or(0)]
     }
 
-    fn time(self) -> String {
+    pub(crate) fn time(self) -> String {
         let second = self.0.rem_euclid(SECONDS_PER_DAY);
         format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
     }
@@ -254,7 +254,7 @@ impl Report {
     }
 }
 
-fn finding(out: &mut String, finding: &Finding, options: &TextOptions<'_>) {
+pub(crate) fn finding(out: &mut String, finding: &Finding, options: &TextOptions<'_>) {
     wrap(out, "    ", &format!("{} -> {}", who(finding), to(finding)));
     let (first, last) = (options.local(finding.first), options.local(finding.last));
     let from = format!("{}, {}", first.date(), first.time());
@@ -325,7 +325,7 @@ fn to(finding: &Finding) -> String {
     }
 }
 
-const fn colour_of(severity: Severity) -> &'static str {
+pub(crate) const fn colour_of(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "1;31",
         Severity::High => "31",
@@ -334,12 +334,12 @@ const fn colour_of(severity: Severity) -> &'static str {
     }
 }
 
-fn paint(text: &str, code: &str, colour: bool) -> String {
+pub(crate) fn paint(text: &str, code: &str, colour: bool) -> String {
     if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
 
 /// A line of an incident: its label, then text that hangs.
-fn labelled(out: &mut String, label: &str, text: &str) {
+pub(crate) fn labelled(out: &mut String, label: &str, text: &str) {
     if text.is_empty() {
         return;
     }
@@ -352,7 +352,7 @@ fn labelled(out: &mut String, label: &str, text: &str) {
 }
 
 /// Puts text between `indent` and the last column, broken at single spaces. Runs of spaces stay.
-fn wrap(out: &mut String, indent: &str, text: &str) {
+pub(crate) fn wrap(out: &mut String, indent: &str, text: &str) {
     let mut column = indent.len();
     out.push_str(indent);
     let mut first = true;

@@ -46,7 +46,7 @@ pub(crate) use lateral::is_sign;
 pub(crate) use logons::Identity;
 pub use part::Part;
 pub(crate) use part::{Candidate, Matter, Pivot, Probes, Row, Sums, Where};
-pub use witness::{Settled, Witness};
+pub use witness::{LookUp, Settled, Witness};
 
 /// All intakes together, ready to be settled bucket by bucket.
 pub struct Settlement {

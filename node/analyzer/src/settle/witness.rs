@@ -5,7 +5,12 @@ use std::{borrow::Cow, io};
 use flowlore_common::label::{Category, Direction};
 
 use super::bucket::{Bucket, NO_NAME};
-use crate::{flow::Flow, naming::NamedBy, packed::Addr};
+use crate::{
+    content::Content,
+    flow::Flow,
+    naming::NamedBy,
+    packed::{Addr, Uid},
+};
 
 /// A flow, with what was decided about it.
 #[derive(Clone, Debug)]
@@ -30,6 +35,21 @@ pub struct Settled<'a> {
     pub machine: Option<&'a str>,
     /// Hash of the client's JA3 or user agent, the least of several.
     pub signature: Option<u64>,
+    /// What came in that runs, and its bytes, as logs of HTTP and files say.
+    pub received: Option<(Content, u64)>,
+}
+
+/// A name that was asked for.
+#[derive(Clone, Debug)]
+pub struct LookUp<'a> {
+    /// Who asked.
+    pub client: Addr,
+    /// The name; bytes that no host name has stand for the characters of their numbers.
+    pub name: &'a str,
+    /// When, microseconds since 1970 UTC.
+    pub time_us: i64,
+    /// The connection that it went by.
+    pub uid: Uid,
 }
 
 /// Is told every flow once, in no order, on several threads.
@@ -39,6 +59,9 @@ pub trait Witness: Sync {
     /// # Errors
     /// When it cannot be kept; the analysis ends with this error.
     fn settled(&self, flow: &Settled<'_>) -> io::Result<()>;
+
+    /// Takes a look-up. Most witnesses want flows only.
+    fn looked_up(&self, _look_up: &LookUp<'_>) {}
 }
 
 /// Tells all flows of a named bucket.
@@ -72,7 +95,18 @@ pub(super) fn tell(bucket: &Bucket, witness: &dyn Witness) -> io::Result<()> {
             resp_inside: mark.resp_inside,
             machine: lease.map(|lease| lease.2),
             signature: signatures.get(signed).filter(|one| one.0 == at).map(|one| one.1),
+            received: received(bucket, at),
         })?;
     }
+    for query in bucket.queries.iter().filter(|query| query.name != NO_NAME) {
+        let (client, time_us, uid) = (query.client, query.time_us, query.uid);
+        let name = &bucket.names[query.name as usize];
+        witness.looked_up(&LookUp { client, name, time_us, uid });
+    }
     Ok(())
+}
+
+fn received(bucket: &Bucket, at: u32) -> Option<(Content, u64)> {
+    let facts = bucket.facts.get(&at)?;
+    facts.received.map(|content| (content, facts.received_bytes))
 }

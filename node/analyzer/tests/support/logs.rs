@@ -17,7 +17,7 @@ use flowlore_analyzer::{
     options::Options,
     record::FileSink as _,
     report::{Analysis, Report, model::InputFile},
-    settle::{Part, Settlement, Workspace},
+    settle::{Part, Settlement, Witness, Workspace},
     source::Reader,
 };
 use flowlore_common::label::Severity;
@@ -58,6 +58,18 @@ pub(crate) struct Cut {
 pub(crate) const WHOLE: Cut = Cut { intakes: 1, parts: 1, share_bytes: usize::MAX };
 
 pub(crate) fn analyze(files: &[File], options: &Options, cut: Cut) -> (Analysis, u64) {
+    let (analysis, spilled, ()) = analyze_and(files, options, cut, None, |_| ());
+    (analysis, spilled)
+}
+
+/// As [`analyze`], with a witness of each flow and a look at the sums.
+pub(crate) fn analyze_and<T>(
+    files: &[File],
+    options: &Options,
+    cut: Cut,
+    witness: Option<&dyn Witness>,
+    look: impl FnOnce(&Part) -> T,
+) -> (Analysis, u64, T) {
     let kept = Arc::new(Kept::default());
     let spill: Arc<dyn Spill> = kept.clone();
     let intake = || Intake::new(cut.share_bytes, Some(Arc::clone(&spill)));
@@ -83,12 +95,13 @@ pub(crate) fn analyze(files: &[File], options: &Options, cut: Cut) -> (Analysis,
     let mut space = Workspace::default();
     // Backwards, so that merging cannot lean on the order of buckets.
     for bucket in (0..settlement.buckets()).rev() {
-        settlement.settle(bucket, &mut parts[bucket % cut.parts], &mut space, None).unwrap();
+        settlement.settle(bucket, &mut parts[bucket % cut.parts], &mut space, witness).unwrap();
     }
     let mut whole = Part::default();
     parts.into_iter().rev().for_each(|part| whole.merge(part));
     let spilled = kept.0.lock().unwrap().1;
-    (Analysis::new(&settlement, whole, inputs, Vec::new(), options), spilled)
+    let looked = look(&whole);
+    (Analysis::new(&settlement, whole, inputs, Vec::new(), options), spilled, looked)
 }
 
 pub(crate) fn report(files: &[File], options: &Options) -> Report {

@@ -1,0 +1,218 @@
+//! What commands that read flows have in common on their command line: the input, what is inside, what is known of
+//! machines, the history, and how much of this machine may be used.
+
+use std::{
+    io,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use flowlore_analyzer::{
+    direction::Home, history::History, inventory::Assets, limits::MEMORY_BYTES_DEFAULT,
+    options::Options,
+};
+use flowlore_common::{label::Severity, time::Micros};
+use ipnet::IpNet;
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::{
+    analyze::Effort,
+    follow,
+    limits::{MEMORY_BYTES_MIN, READERS_MAX},
+};
+
+/// The history's file in its folder.
+const HISTORY_FILE: &str = "history.json";
+/// Beside it, locked while an analysis reads and writes it.
+const HISTORY_LOCK: &str = "history.lock";
+
+/// The input, and how it is looked at.
+#[derive(Clone, Debug, Args)]
+pub struct InputArgs {
+    /// Files, folders (searched), or - for standard input; .gz and .zst are unpacked
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// What is inside, instead of what the sensor says and private ranges; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    home_net: Vec<IpNet>,
+    /// CSV of machines: address, name, owner, criticality (low, normal, high), tags
+    #[arg(long, value_name = "FILE")]
+    assets: Option<PathBuf>,
+    /// A folder that remembers what was contacted when: `analyze` fills it, all use it
+    #[arg(long, value_name = "DIR")]
+    history: Option<PathBuf>,
+    /// Memory for flows that wait, such as 512MiB or 2GiB; the rest waits in a temporary file
+    #[arg(long, value_name = "SIZE", default_value_t = Size(MEMORY_BYTES_DEFAULT))]
+    memory: Size,
+    /// Threads, 1 to 256; one a core if not given
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    threads: Option<NonZeroUsize>,
+    /// Time zone of the text, such as Europe/Berlin; JSON is always UTC
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    tz: String,
+}
+
+impl InputArgs {
+    pub(crate) fn effort(&self) -> Effort {
+        let threads = self.threads.unwrap_or_else(|| follow::Options::default().threads);
+        Effort { threads, memory_bytes: self.memory.0 }
+    }
+
+    pub(crate) fn zone(&self) -> anyhow::Result<Zone> {
+        let zone = TimeZone::get(&self.tz).map_err(|_| {
+            anyhow!("--tz {}: no such time zone; write it as Europe/Berlin", self.tz)
+        })?;
+        Ok(Zone { zone, name: self.tz.clone() })
+    }
+
+    /// The folder of `--history`, locked until it is dropped.
+    pub(crate) fn history(&self) -> anyhow::Result<Option<HistoryFolder>> {
+        self.history.as_deref().map(HistoryFolder::open).transpose()
+    }
+
+    pub(crate) fn options(
+        &self,
+        severity_min: Severity,
+        history: Option<&HistoryFolder>,
+    ) -> anyhow::Result<Options> {
+        Ok(Options {
+            home: Home::new(self.home_net.clone()),
+            severity_min,
+            assets: self.assets.as_deref().map(read_assets).transpose()?.unwrap_or_default(),
+            history: history.map(HistoryFolder::read).transpose()?,
+            ..Options::default()
+        })
+    }
+}
+
+/// A time zone, under the name that a person gave it.
+pub(crate) struct Zone {
+    pub(crate) zone: TimeZone,
+    pub(crate) name: String,
+}
+
+impl Zone {
+    /// Seconds to add to UTC at an instant.
+    pub(crate) fn offset_s(&self, at: Micros) -> i32 {
+        Timestamp::from_microsecond(at.0).map_or(0, |at| self.zone.to_offset(at).seconds())
+    }
+}
+
+fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
+    let count = text.parse().ok().and_then(NonZeroUsize::new);
+    let allowed = count.filter(|count| count.get() <= READERS_MAX);
+    allowed.ok_or_else(|| format!("'{text}' threads: write a number from 1 to {READERS_MAX}"))
+}
+
+/// An amount of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Size(usize);
+
+const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let unit = UNITS.iter().find(|(_, bytes)| self.0.is_multiple_of(*bytes));
+        let (name, bytes) = unit.copied().unwrap_or(("B", 1));
+        write!(f, "{}{name}", self.0 / bytes)
+    }
+}
+
+impl std::str::FromStr for Size {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is no amount of memory: write it as 512MiB or 2GiB");
+        let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+        let count: usize = digits.parse().map_err(|_| wrong())?;
+        let letter = text[digits.len()..].trim().trim_end_matches("iB").trim_end_matches('B');
+        let unit = UNITS.iter().find(|(name, _)| name[..1].eq_ignore_ascii_case(letter));
+        let bytes = unit.and_then(|(_, bytes)| count.checked_mul(*bytes)).ok_or_else(wrong)?;
+        if bytes < MEMORY_BYTES_MIN {
+            return Err(format!("'{text}' is too little: {} at least", Self(MEMORY_BYTES_MIN)));
+        }
+        Ok(Self(bytes))
+    }
+}
+
+fn read_assets(path: &Path) -> anyhow::Result<Assets> {
+    let shown = path.display();
+    let bytes = std::fs::read(path).with_context(|| format!("--assets {shown}"))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        anyhow!("--assets {shown}: line {line} is no UTF-8 text: save the table as CSV in UTF-8")
+    })?;
+    Assets::parse(&text).with_context(|| format!("--assets {shown}"))
+}
+
+/// The folder of `--history`, locked until dropped: two analyses at once would lose one's memory.
+pub(crate) struct HistoryFolder {
+    path: PathBuf,
+    _lock: std::fs::File,
+}
+
+impl HistoryFolder {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let context = || format!("--history {}", path.display());
+        if path.is_file() {
+            bail!("{} is a file: name a folder for the history", context());
+        }
+        std::fs::create_dir_all(path).with_context(context)?;
+        let lock = std::fs::File::create(path.join(HISTORY_LOCK)).with_context(context)?;
+        lock.lock().with_context(context)?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    fn file(&self) -> PathBuf {
+        self.path.join(HISTORY_FILE)
+    }
+
+    pub(crate) fn read(&self) -> anyhow::Result<History> {
+        let file = self.file();
+        match std::fs::read(&file) {
+            Ok(bytes) => History::from_bytes(&bytes).with_context(|| file.display().to_string()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::default()),
+            Err(error) => Err(error).with_context(|| file.display().to_string()),
+        }
+    }
+
+    /// All or nothing: whoever reads it sees the old one or the new one.
+    pub(crate) fn write(&self, history: &History) -> anyhow::Result<()> {
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            io::Write::write_all(&mut file, &history.to_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(self.file())?;
+            io::Result::Ok(())
+        };
+        write().with_context(|| self.file().display().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_written_as_they_are_read() {
+        for (text, bytes) in [("1GiB", 1 << 30), ("512MiB", 512 << 20), ("64M", 64 << 20)] {
+            let size: Size = text.parse().unwrap();
+            assert_eq!(size, Size(bytes));
+            assert_eq!(size.to_string().parse(), Ok(size));
+        }
+        for text in ["", "12", "MiB", "5 parsecs", "1KiB", "99999999999999GiB", "-1GiB"] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn threads_are_a_few() {
+        assert_eq!(parse_threads("256").map(NonZeroUsize::get), Ok(256));
+        for text in ["0", "257", "100000", "-1", "many", ""] {
+            let error = parse_threads(text).unwrap_err();
+            assert!(error.contains("from 1 to 256"), "{error}");
+        }
+    }
+}
