@@ -4,6 +4,8 @@
 //! to name and to score the flows of its clients.
 
 mod logon;
+mod said;
+mod slim;
 
 use std::net::IpAddr;
 
@@ -19,6 +21,8 @@ use crate::{
 
 use logon::read_logon;
 pub use logon::{Logon, write_logon, write_remote};
+use said::{said, services_byte, state_byte};
+pub use slim::{SLIM_BYTES, pack as pack_slim, read as read_slim};
 
 /// Recognised application protocols, as bits.
 pub mod service {
@@ -253,12 +257,9 @@ const KIND_MASK: u8 = 7;
 const ORIG_V6: u8 = 1 << 3;
 const RESP_V6: u8 = 1 << 4;
 const OPEN: u8 = 1 << 5;
-/// Above: 0 other, 1 TCP, 2 UDP.
+/// Above: 0 other, 1 TCP, 2 UDP, 3 a flow in fixed places (`slim.rs`).
 const TRANSPORT_SHIFT: u8 = 6;
-
-/// Of the byte of services, above these: two bits of how sizes are known, one of whether the opening was seen.
-const SIZES_SHIFT: u8 = 4;
-const BEGUN: u8 = 1 << 7;
+const SLIM: u8 = 3;
 
 /// Which bucket the records of this client wait in.
 #[must_use]
@@ -266,7 +267,7 @@ pub fn bucket_of(client: Addr) -> usize {
     (mix(client.0 as u64, (client.0 >> 64) as u64) % BUCKETS as u64) as usize
 }
 
-/// Writes a connection. `base_us` is the start of the connection before it in the same chunk.
+/// Writes a connection of any values. `base_us` is the start of the one before it that this wrote into the chunk.
 pub fn write_conn(out: &mut Writer<'_>, record: &Conn<'_>, file: u32, base_us: i64) {
     let (orig, resp) = (Addr::from(record.ends.orig), Addr::from(record.ends.resp));
     let transport = match record.transport {
@@ -279,10 +280,8 @@ pub fn write_conn(out: &mut Writer<'_>, record: &Conn<'_>, file: u32, base_us: i
     head |= if resp.is_v4() { 0 } else { RESP_V6 };
     head |= if record.open { OPEN } else { 0 };
     out.byte(head);
-    out.byte(state_code(record.state) | tri(record.local_orig) << 4 | tri(record.local_resp) << 6);
-    let begun = record.history.is_some_and(|history| history.starts_with(b"Sh"));
-    let begun = if begun { BEGUN } else { 0 };
-    out.byte(record.service.map_or(0, services_of) | (record.sizes as u8) << SIZES_SHIFT | begun);
+    out.byte(state_byte(record));
+    out.byte(services_byte(record));
     if transport == 0 {
         out.byte(record.transport);
     }
@@ -311,54 +310,6 @@ pub fn write_conn(out: &mut Writer<'_>, record: &Conn<'_>, file: u32, base_us: i
 /// TCP headers without options.
 fn usual_ip_bytes(bytes: u64, packets: u64) -> u64 {
     bytes.wrapping_add(packets.wrapping_mul(40))
-}
-
-fn tri(value: Option<bool>) -> u8 {
-    value.map_or(0, |yes| 1 + u8::from(yes))
-}
-
-fn untri(code: u8) -> Option<bool> {
-    match code & 3 {
-        1 => Some(false),
-        2 => Some(true),
-        _ => None,
-    }
-}
-
-const STATES: [ConnState; 13] = [
-    ConnState::S0,
-    ConnState::S1,
-    ConnState::Sf,
-    ConnState::Rej,
-    ConnState::S2,
-    ConnState::S3,
-    ConnState::Rsto,
-    ConnState::Rstr,
-    ConnState::Rstos0,
-    ConnState::Rstrh,
-    ConnState::Sh,
-    ConnState::Shr,
-    ConnState::Oth,
-];
-
-fn state_code(state: Option<ConnState>) -> u8 {
-    state.map_or(0, |state| state as u8 + 1)
-}
-
-/// The protocols in Zeek's `service`. The usual ones stand alone and are looked at first.
-fn services_of(text: &[u8]) -> u8 {
-    let one = |word: &[u8]| match word {
-        b"ssl" | b"SSL" | b"tls" => service::TLS,
-        b"http" | b"HTTP" => service::HTTP,
-        b"quic" | b"QUIC" => service::QUIC,
-        b"dns" | b"DNS" => service::DNS,
-        b"ssh" | b"SSH" => service::SSH,
-        _ => 0,
-    };
-    match one(text) {
-        0 => text.split(|byte| *byte == b',').map(one).fold(0, |all, bit| all | bit),
-        bit => bit,
-    }
 }
 
 /// Writes a handshake.
@@ -554,7 +505,8 @@ fn read_flow<'a>(
     let transport = match head >> TRANSPORT_SHIFT {
         0 => input.byte()?,
         1 => 6,
-        _ => 17,
+        2 => 17,
+        _ => return None,
     };
     let orig = input.addr(head & ORIG_V6 != 0)?;
     let resp = input.addr(head & RESP_V6 != 0)?;
@@ -565,7 +517,6 @@ fn read_flow<'a>(
     let usual = usual_ip_bytes(orig_bytes, orig_packets);
     let orig_ip_bytes = usual.wrapping_add(unzigzag(over) as u64);
     let (uid, text) = input.uid()?;
-    let state = usize::from(second & 15).checked_sub(1).and_then(|at| STATES.get(at).copied());
     let flow = Flow {
         orig,
         resp,
@@ -582,17 +533,8 @@ fn read_flow<'a>(
         orig_port: (ports >> 16) as u16,
         resp_port: ports as u16,
         transport,
-        state,
-        services: services & !(3 << SIZES_SHIFT | BEGUN),
-        begun: services & BEGUN != 0,
-        sizes: match services >> SIZES_SHIFT & 3 {
-            0 => Sizes::Counted,
-            1 => Sizes::Estimated,
-            _ => Sizes::Exported,
-        },
         open: head & OPEN != 0,
-        local_orig: untri(second >> 4),
-        local_resp: untri(second >> 6),
+        ..said(second, services)
     };
     Some((flow, text))
 }

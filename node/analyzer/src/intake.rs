@@ -10,7 +10,7 @@ use flowlore_common::time::{Hour, Micros};
 
 use crate::{
     content::Content,
-    flow::{self, HttpBits},
+    flow::{self, HttpBits, SLIM_BYTES},
     limits::{
         BUCKETS, CHUNK_BYTES, NOTABLE_BODY_BYTES, PACKED_FIXED_BYTES_MAX, PACKED_TEXT_BYTES_MAX,
         QUERY_ADDRESSES_MAX,
@@ -136,7 +136,7 @@ struct Bucket {
     chunks: Chunks,
     /// The one that is being filled.
     open: Vec<u8>,
-    /// Start of the flow written last into the open chunk.
+    /// Start of the flow that the open chunk has last in the form that holds any value.
     base_us: i64,
 }
 
@@ -176,6 +176,16 @@ impl Waiting {
         }
         let Bucket { open, base_us, .. } = &mut self.buckets[bucket];
         (Writer { bytes: open }, base_us)
+    }
+
+    /// Adds a flow in its usual form.
+    #[inline]
+    fn push(&mut self, bucket: usize, flow: &[u8; SLIM_BYTES]) {
+        let open = &self.buckets[bucket].open;
+        if open.capacity() - open.len() < SLIM_BYTES {
+            self.begin_chunk(bucket);
+        }
+        self.buckets[bucket].open.extend_from_slice(flow);
     }
 
     fn begin_chunk(&mut self, bucket: usize) {
@@ -309,6 +319,9 @@ impl Sink for Intake {
         seen.last_start_us = seen.last_start_us.max(Some(start_us));
         seen.last_us = seen.last_us.max(Some(end_us));
         let number = flow::bucket_of(record.ends.orig.into());
+        if let Some(slim) = flow::pack_slim(record, self.file) {
+            return self.waiting.push(number, &slim);
+        }
         let (mut out, base_us) = self.waiting.open(number, record.uid.len());
         flow::write_conn(&mut out, record, self.file, *base_us);
         *base_us = start_us;

@@ -1,6 +1,7 @@
 //! Log-ons, and what only administrators do, while they wait to be settled.
 
-use super::{KIND_LOGON, KIND_REMOTE, tri, untri, v6_bits};
+use super::said::{tri, untri};
+use super::{KIND_LOGON, KIND_REMOTE, v6_bits};
 use crate::{
     packed::{Addr, Reader, Writer, unzigzag, zigzag},
     record::{LogonProtocol, RemoteAct},

@@ -123,8 +123,9 @@ pub(crate) struct Bucket {
     apps: Vec<App>,
     files: Vec<FileSeen>,
     pub(super) answers: Answers,
-    /// Of names while they come in, then of flows.
+    /// Of names while they come in, then of flows that may stand twice.
     index: HashTable<u32>,
+    hashes: Hashes,
 }
 
 impl Bucket {
@@ -151,7 +152,11 @@ impl Bucket {
         for chunk in chunks {
             let mut reader = Reader::new(&chunk);
             let mut base_us = 0;
-            while let Some(entry) = flow::read(&mut reader, &mut base_us) {
+            loop {
+                while let Some(flow) = flow::read_slim(&mut reader) {
+                    self.flows.push(flow);
+                }
+                let Some(entry) = flow::read(&mut reader, &mut base_us) else { break };
                 self.take(entry);
             }
             if !reader.is_empty() {
@@ -271,12 +276,18 @@ impl Bucket {
     /// greatest by all its fields; of equal ones that of the file named first. The others are
     /// counted for their files.
     pub(crate) fn drop_duplicates(&mut self, part: &mut Part) {
-        let Self { flows, index, .. } = self;
+        let Self { flows, index, hashes, .. } = self;
+        hashes.note(flows);
         index.clear();
-        // At once: growing would go through the flows again and again.
-        index.reserve(flows.len(), |&at| flows[at as usize].identity_hash());
         let mut kept = 0;
         for at in 0..flows.len() {
+            if hashes.is_single(at) {
+                if kept != at {
+                    flows.swap(kept, at);
+                }
+                kept += 1;
+                continue;
+            }
             let flow = &flows[at];
             let same = |&other: &u32| flows[other as usize].identity() == flow.identity();
             let hash = |&other: &u32| flows[other as usize].identity_hash();
@@ -375,6 +386,46 @@ impl Bucket {
                 (mark.name, mark.named_by) = (run[0].2, by);
             }
         }
+    }
+}
+
+/// Which flows can stand twice: those whose hashes meet in a table of bits. It stays in the processor's cache, and spares
+/// most flows a place in a table of flows.
+#[derive(Default)]
+struct Hashes {
+    /// Of each flow.
+    hashes: Vec<u64>,
+    /// Whether a flow has this hash, and whether another has, too: two bits a place.
+    bits: Vec<u64>,
+}
+
+impl Hashes {
+    /// Places a flow, about: one of sixteen meets another by chance, and is looked at closely.
+    const PLACES: usize = 16;
+
+    fn note(&mut self, flows: &[Flow]) {
+        self.hashes.clear();
+        self.hashes.extend(flows.iter().map(Flow::identity_hash));
+        self.bits.clear();
+        self.bits.resize((flows.len() * Self::PLACES).next_power_of_two().div_ceil(32), 0);
+        for at in 0..self.hashes.len() {
+            let (word, shift) = self.place(at);
+            // 0 becomes 1, 1 becomes 3, 3 stays.
+            let word = &mut self.bits[word];
+            *word |= (*word >> shift & 1) << (shift + 1) | 1 << shift;
+        }
+    }
+
+    /// The word and the shift of a flow's two bits.
+    fn place(&self, at: usize) -> (usize, u32) {
+        let hash = self.hashes[at];
+        ((hash >> 5) as usize & (self.bits.len() - 1), (hash as u32 & 31) * 2)
+    }
+
+    /// Whether no other flow has the hash of this one.
+    fn is_single(&self, at: usize) -> bool {
+        let (word, shift) = self.place(at);
+        self.bits[word] >> shift & 2 == 0
     }
 }
 
