@@ -181,7 +181,7 @@ pub(crate) fn conclude<T>(
     let part = settle(&settlement, effort.threads, witness).context("flows on disk")?;
     let files = files.into_iter().map(input_file).collect();
     let looked = look(&part);
-    let report = || Analysis::new(&settlement, part, files, notes, options);
+    let report = || Analysis::new(&settlement, part, files, notes, options, effort.threads);
     // On a thread of its own: allocators keep what a thread has freed for threads, so the report is
     // made where the flows were, and not beside them.
     let made = thread::scope(|scope| scope.spawn(report).join());
@@ -280,6 +280,8 @@ pub fn run(
             out.write_all(text.as_bytes())
         }
     };
+    // The process ends: a million small texts need not be given back one by one.
+    std::mem::forget(report);
     match written.and_then(|()| out.flush()) {
         // Whoever reads has read enough: `| head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(code),

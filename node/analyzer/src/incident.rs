@@ -11,6 +11,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
     sync::Arc,
 };
 
@@ -20,9 +21,11 @@ use flowlore_common::{
     time::{Day, Micros},
 };
 
+mod drafts;
 mod ids;
 mod movements;
 
+use drafts::drafts;
 use ids::{id_hash, short_ids};
 
 use crate::{
@@ -222,10 +225,13 @@ pub(crate) struct Found {
 
 /// Judges candidates and puts together what belongs together. Takes them, so that those of which
 /// nothing comes make room at once.
-pub(crate) fn find(context: &Context<'_>, candidates: Vec<Arc<Candidate>>) -> Found {
+pub(crate) fn find(
+    context: &Context<'_>,
+    candidates: Vec<Arc<Candidate>>,
+    threads: NonZeroUsize,
+) -> Found {
     let external = context.part.inside.is_empty();
     let mut cases: BTreeMap<Key, Vec<Case>> = BTreeMap::new();
-    let mut scratch = Scratch::default();
     let add = |candidate: &Arc<Candidate>, cases: &mut BTreeMap<Key, Vec<Case>>| {
         for case in judge(context, candidate) {
             cases.entry(Key::of(&case)).or_default().push(case);
@@ -243,8 +249,7 @@ pub(crate) fn find(context: &Context<'_>, candidates: Vec<Arc<Candidate>>) -> Fo
     for candidate in movements::decide(context, &cases, &undecided) {
         add(&candidate, &mut cases);
     }
-    let mut drafts: Vec<Drafted> =
-        cases.into_iter().map(|(key, cases)| draft(context, key, cases, &mut scratch)).collect();
+    let mut drafts = drafts(context, cases.into_iter().collect(), threads);
     name_findings(&mut drafts);
     drafts.sort_by(|a, b| by_gravity(&a.finding, &b.finding));
     let incidents = incidents(&mut drafts, context);

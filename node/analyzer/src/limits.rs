@@ -105,6 +105,9 @@ pub const NOTABLE_BODY_BYTES: u64 = 1 << 20;
 pub const MEMORY_BYTES_DEFAULT: usize = 1024 * 1024 * 1024;
 /// Conversations listed unless `--conversations` says otherwise, by bytes.
 pub const CONVERSATIONS_DEFAULT: usize = 100;
+/// Bytes of a report's JSON that are written at a time: a write is cheap beside making so many, and they
+/// stay in the processor's cache.
+pub const JSON_BUFFER_BYTES: usize = 64 * 1024;
 /// Destinations listed: those of findings first, then by flows. A report is read by people; the rest
 /// is counted.
 pub const DESTINATIONS_MAX: usize = 1_000;

@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
+    io::{self, Write as _},
+    num::NonZeroUsize,
 };
 
 use flowlore_common::{
@@ -16,7 +17,7 @@ use crate::{
     detect,
     history::History,
     incident::{self, Context},
-    limits::{DESTINATIONS_MAX, PROBE_PORTS_MAX},
+    limits::{DESTINATIONS_MAX, JSON_BUFFER_BYTES, PROBE_PORTS_MAX},
     options::Options,
     pair::{Grouping, Surroundings},
     record::Skip,
@@ -51,7 +52,8 @@ pub struct Analysis {
 
 impl Analysis {
     /// Builds the report of settled parts. `files` are the inputs in the order of their numbers,
-    /// with what reading them counted; `notes` is what else is to be said about the paths.
+    /// with what reading them counted; `notes` is what else is to be said about the paths. `threads` share the
+    /// sentences; what comes out does not depend on them.
     #[must_use]
     pub fn new(
         settlement: &Settlement,
@@ -59,6 +61,7 @@ impl Analysis {
         files: Vec<InputFile>,
         notes: Vec<String>,
         options: &Options,
+        threads: NonZeroUsize,
     ) -> Self {
         let seen = &settlement.seen;
         let (first_us, last_us) = (seen.first_us.unwrap_or(0), seen.last_us.unwrap_or(0));
@@ -80,7 +83,7 @@ impl Analysis {
         };
         let candidates = std::mem::take(&mut part.candidates);
         let context = Context { part: &part, options, around, first_us, last_us };
-        let found = incident::find(&context, candidates);
+        let found = incident::find(&context, candidates, threads);
         let history =
             options.history.clone().map(|history| remember(history, &part, &found.matters));
         let threats = found.incidents.iter().filter(|one| one.kind == "threat");
@@ -132,8 +135,11 @@ impl Report {
     /// # Errors
     /// When it cannot be written.
     pub fn write_json(&self, out: &mut dyn io::Write) -> io::Result<()> {
-        serde_json::to_writer(&mut *out, self)?;
-        out.write_all(b"\n")
+        // A buffer of a known type: its writes are a few instructions each, those to `out` a call each.
+        let mut out = io::BufWriter::with_capacity(JSON_BUFFER_BYTES, out);
+        serde_json::to_writer(&mut out, self)?;
+        out.write_all(b"\n")?;
+        out.flush()
     }
 
     /// A finding a line, each a JSON object.
@@ -141,11 +147,12 @@ impl Report {
     /// # Errors
     /// When it cannot be written.
     pub fn write_ndjson(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut out = io::BufWriter::with_capacity(JSON_BUFFER_BYTES, out);
         for finding in &self.findings {
-            serde_json::to_writer(&mut *out, finding)?;
+            serde_json::to_writer(&mut out, finding)?;
             out.write_all(b"\n")?;
         }
-        Ok(())
+        out.flush()
     }
 }
 

@@ -8,6 +8,7 @@
 
 use std::{
     io,
+    num::NonZeroUsize,
     sync::{Arc, Mutex},
 };
 
@@ -101,7 +102,8 @@ pub(crate) fn analyze_and<T>(
     parts.into_iter().rev().for_each(|part| whole.merge(part));
     let spilled = kept.0.lock().unwrap().1;
     let looked = look(&whole);
-    (Analysis::new(&settlement, whole, inputs, Vec::new(), options), spilled, looked)
+    let threads = NonZeroUsize::new(cut.parts).unwrap_or(NonZeroUsize::MIN);
+    (Analysis::new(&settlement, whole, inputs, Vec::new(), options, threads), spilled, looked)
 }
 
 pub(crate) fn report(files: &[File], options: &Options) -> Report {
