@@ -237,6 +237,10 @@ impl Reader {
         if self.begun.len() + part.len() > LINE_BYTES_MAX {
             self.too_long = true;
             self.begun.clear();
+            if let Mode::Undecided(_) = self.mode {
+                // No log begins so; it may have no line end at all.
+                self.mode = Mode::Foreign(Format::Unknown);
+            }
         } else if !self.too_long {
             self.begun.extend_from_slice(part);
         }

@@ -1,6 +1,8 @@
 //! Every log type in both notations, and every freedom that the notations have.
 
+use super::super::Reader;
 use super::collect::{Collected, one, read};
+use crate::limits::LINE_BYTES_MAX;
 use crate::record::{DnsAnswer, Sink};
 
 const DIRECTIVES: &str =
@@ -104,7 +106,7 @@ fn dns() {
         &format!("ts {ENDS} proto answers TTLs"),
         &format!("1 {ENDS_ROW} udp x.example,203.0.113.9 3600.9,99999999999.0"),
     );
-    let (mut sink, mut reader) = (Answers(Vec::new(), 0), super::super::Reader::new("x"));
+    let (mut sink, mut reader) = (Answers(Vec::new(), 0), Reader::new("x"));
     reader.feed(log.as_bytes(), &mut sink);
     reader.finish(&mut sink);
     assert_eq!((sink.0, sink.1), (vec![3_600, u32::MAX], 1));
@@ -329,4 +331,16 @@ fn what_is_not_ours_is_said_once() {
     assert_eq!(format(&vec![b'x'; 3 << 20]), "unknown");
     let late = ["x\n".repeat(200_000), tsv("conn", "ts", "1")].concat();
     assert_eq!(format(late.as_bytes()), "unknown", "a header beyond the limit");
+}
+
+#[test]
+fn a_beginning_without_a_line_end_is_not_read_on() {
+    let (mut reader, mut sink) = (Reader::new("zero"), Collected::default());
+    let mut blocks = 0;
+    while !reader.is_done() {
+        reader.feed(&[0; 64 << 10], &mut sink);
+        blocks += 1;
+        assert!(blocks <= LINE_BYTES_MAX / (64 << 10) + 1, "a device would be read for ever");
+    }
+    assert!(reader.finish(&mut sink).is_unknown());
 }
