@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use publicsuffix::{List, Psl};
+use publicsuffix::{List, Psl, Type};
 
 use crate::limits::SUFFIX_LIST_BYTES_MAX;
 
@@ -69,6 +69,14 @@ impl Suffixes {
     pub fn site<'a>(&self, name: &'a str) -> Option<&'a str> {
         let site = self.list.domain(name.as_bytes())?;
         std::str::from_utf8(site.as_bytes()).ok()
+    }
+
+    /// The public suffix of a normalised name: what is left of it without its owner's part. All of
+    /// a name that is a public suffix.
+    #[must_use]
+    pub fn suffix<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let suffix = self.list.suffix(name.as_bytes())?;
+        std::str::from_utf8(suffix.as_bytes()).ok()
     }
 
     /// Whether a rule of the list, and not only its default one, is for this normalised name.

@@ -5,13 +5,14 @@ use std::{
     io,
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use flowlore_analyzer::{
     direction::Home, history::History, inventory::Assets, limits::MEMORY_BYTES_DEFAULT,
-    options::Options,
+    options::Options, places::Places,
 };
 use flowlore_common::{label::Severity, time::Micros};
 use ipnet::IpNet;
@@ -40,6 +41,12 @@ pub struct InputArgs {
     /// CSV of machines: address, name, owner, criticality (low, normal, high), tags
     #[arg(long, value_name = "FILE")]
     assets: Option<PathBuf>,
+    /// Further brands that names may imitate, such as your own: brand, words, sites, resources, with tabs between
+    #[arg(long, value_name = "FILE")]
+    brands: Option<PathBuf>,
+    /// Further well-known places: kind (hosting, mail, chat, background ...) and end of a name, with a tab between
+    #[arg(long, value_name = "FILE")]
+    places: Option<PathBuf>,
     /// A folder that remembers what was contacted when: `analyze` fills it, all use it
     #[arg(long, value_name = "DIR")]
     history: Option<PathBuf>,
@@ -81,6 +88,7 @@ impl InputArgs {
             home: Home::new(self.home_net.clone()),
             severity_min,
             assets: self.assets.as_deref().map(read_assets).transpose()?.unwrap_or_default(),
+            places: read_places(self.places.as_deref(), self.brands.as_deref())?,
             history: history.map(HistoryFolder::read).transpose()?,
             ..Options::default()
         })
@@ -137,14 +145,37 @@ impl std::str::FromStr for Size {
 }
 
 fn read_assets(path: &Path) -> anyhow::Result<Assets> {
+    let text = read_table("--assets", path)?;
+    Assets::parse(&text).with_context(|| format!("--assets {}", path.display()))
+}
+
+/// The lists that ship with the program, and the rows of these files.
+pub(crate) fn read_places(
+    places: Option<&Path>,
+    brands: Option<&Path>,
+) -> anyhow::Result<Arc<Places>> {
+    let mut all = Places::shipped();
+    if let Some(path) = places {
+        let text = read_table("--places", path)?;
+        let added = Arc::make_mut(&mut all).add_places(&text);
+        added.with_context(|| format!("--places {}", path.display()))?;
+    }
+    if let Some(path) = brands {
+        let text = read_table("--brands", path)?;
+        let added = Arc::make_mut(&mut all).add_brands(&text);
+        added.with_context(|| format!("--brands {}", path.display()))?;
+    }
+    Ok(all)
+}
+
+fn read_table(option: &str, path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
-    let bytes = std::fs::read(path).with_context(|| format!("--assets {shown}"))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    let bytes = std::fs::read(path).with_context(|| format!("{option} {shown}"))?;
+    String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        anyhow!("--assets {shown}: line {line} is no UTF-8 text: save the table as CSV in UTF-8")
-    })?;
-    Assets::parse(&text).with_context(|| format!("--assets {shown}"))
+        anyhow!("{option} {shown}: line {line} is no UTF-8 text: save the table in UTF-8")
+    })
 }
 
 /// The folder of `--history`, locked until dropped: two analyses at once would lose one's memory.

@@ -151,12 +151,8 @@ pub enum Entry<'a> {
         uid: Uid,
         /// Host header or CONNECT's target, without a port; empty: none, or an address.
         name: &'a str,
-        /// Whether it is a CONNECT.
-        connect: bool,
-        /// Whether the Host header was missing.
-        missing_host: bool,
-        /// Whether the answer's MIME type contradicts the path.
-        mime_mismatch: bool,
+        /// What is one bit each.
+        bits: HttpBits,
         /// Hash of the user agent; 0: none.
         signature: u64,
     },
@@ -329,12 +325,14 @@ pub struct HttpBits {
     pub missing_host: bool,
     /// The answer's MIME type contradicts the path.
     pub mime_mismatch: bool,
+    /// It posted a body.
+    pub posted: bool,
 }
 
 /// Writes a request.
 pub fn write_http(out: &mut Writer<'_>, uid: &str, bits: HttpBits, name: &str, signature: u64) {
-    let HttpBits { connect, missing_host, mime_mismatch } = bits;
-    let bits = u8::from(connect) << 3 | u8::from(missing_host) << 4 | u8::from(mime_mismatch) << 5;
+    let bits = [bits.connect, bits.missing_host, bits.mime_mismatch, bits.posted];
+    let bits = (3..).zip(bits).fold(0, |all, (at, bit)| all | u8::from(bit) << at);
     out.byte(KIND_HTTP | bits);
     out.uid(uid.as_bytes());
     out.text(name);
@@ -420,9 +418,12 @@ pub fn read<'a>(input: &mut Reader<'a>, base_us: &mut i64) -> Option<Entry<'a>> 
         },
         KIND_HTTP => Entry::Http {
             uid: input.uid()?.0,
-            connect: head & 1 << 3 != 0,
-            missing_host: head & 1 << 4 != 0,
-            mime_mismatch: head & 1 << 5 != 0,
+            bits: HttpBits {
+                connect: head & 1 << 3 != 0,
+                missing_host: head & 1 << 4 != 0,
+                mime_mismatch: head & 1 << 5 != 0,
+                posted: head & 1 << 6 != 0,
+            },
             name: input.text()?,
             signature: read_signature(input)?,
         },
@@ -616,7 +617,8 @@ mod tests {
         let mut bytes = Vec::new();
         let mut writer = Writer { bytes: &mut bytes };
         write_tls(&mut writer, "Ca", true, "a.example", 9);
-        let bits = HttpBits { connect: true, missing_host: false, mime_mismatch: true };
+        let bits =
+            HttpBits { connect: true, missing_host: false, mime_mismatch: true, posted: true };
         write_http(&mut writer, "odd uid", bits, "", u64::MAX);
         let query = Query {
             client,
@@ -656,14 +658,7 @@ mod tests {
         let uid = Uid::new(b"Ca");
         assert_eq!(next(), Some(Entry::Tls { uid, quic: true, name: "a.example", signature: 9 }));
         let uid = Uid::new(b"odd uid");
-        let http = Entry::Http {
-            uid,
-            name: "",
-            connect: true,
-            missing_host: false,
-            mime_mismatch: true,
-            signature: u64::MAX,
-        };
+        let http = Entry::Http { uid, name: "", bits, signature: u64::MAX };
         assert_eq!(next(), Some(http));
         let Some(Entry::Query(back, None)) = next() else { panic!("no query") };
         let addresses: Vec<Addr> = back.addresses.iter().collect();

@@ -23,10 +23,13 @@ use flowlore_common::{
 
 mod drafts;
 mod ids;
+mod lures;
 mod movements;
+mod title;
 
 use drafts::drafts;
 use ids::{id_hash, short_ids};
+use title::title;
 
 use crate::{
     community::community_id,
@@ -37,6 +40,7 @@ use crate::{
     options::Options,
     packed::Addr,
     pair::{Arrival, Contact, Surroundings},
+    places::Places,
     report::model::{ActionEntry, EvidenceEntry, Finding, FindingDestination, Incident, Pivots},
     score::PREVALENCE_HOSTS_MIN,
     settle::{Candidate, Destination, Matter, Part, Pivot, Where},
@@ -112,7 +116,11 @@ impl Context<'_> {
 
     /// What a candidate shows, now that it is known where everybody went.
     fn scores(&self, candidate: &Candidate) -> Vec<Score> {
-        let Matter::Zone(zone) = &candidate.matter else { return candidate.scores.to_vec() };
+        let zone = match &candidate.matter {
+            Matter::Zone(zone) => zone,
+            Matter::Page(visit) if lures::is_usual(self, visit, candidate) => return Vec::new(),
+            _ => return candidate.scores.to_vec(),
+        };
         let inside = |one: Option<&Destination>| one.is_some_and(|one| one.inside_hosts > 0);
         let visited = zone.sample.iter().filter(|(name, address)| {
             let by_address = address.and_then(|address| self.part.addressed.get(&address));
@@ -165,6 +173,10 @@ impl Case {
             Matter::Lateral(lateral) => vec![lateral.hit()],
             Matter::Habit(habit) => vec![habit.hit()],
             Matter::Inferred(inferred) => vec![inferred.hit()],
+            Matter::Page(visit) if self.behaviour == Behaviour::PhishingPageVisit => {
+                vec![visit.hit()]
+            }
+            Matter::Page(visit) => visit.sent.iter().map(|sent| sent.hit(visit)).collect(),
         };
         let hit = hits.into_iter().find(|hit| hit.behaviour == self.behaviour)?;
         Some(severity::judge(hit, &group, &around))
@@ -182,9 +194,10 @@ struct Key {
 }
 
 impl Key {
-    fn of(case: &Case) -> Self {
+    fn of(case: &Case, places: &Places) -> Self {
         let Candidate { source, ref destination, port, transport, .. } = *case.candidate;
-        Self { behaviour: case.behaviour, source, place: place(destination), port, transport }
+        let place = place(destination, places);
+        Self { behaviour: case.behaviour, source, place, port, transport }
     }
 
     /// What stands in the history for it.
@@ -195,9 +208,9 @@ impl Key {
 }
 
 /// The site of a name, or the name or address itself where it has none.
-fn place(destination: &Where) -> String {
+fn place(destination: &Where, places: &Places) -> String {
     match destination {
-        Where::Name(name) => Suffixes::shipped().site(name).unwrap_or(name).to_owned(),
+        Where::Name(name) => places.site(name).to_owned(),
         Where::Address(address) => address.to_string(),
         // However many there are: the number may grow while the matter stays the same.
         Where::Many(_) => "*".to_owned(),
@@ -234,7 +247,7 @@ pub(crate) fn find(
     let mut cases: BTreeMap<Key, Vec<Case>> = BTreeMap::new();
     let add = |candidate: &Arc<Candidate>, cases: &mut BTreeMap<Key, Vec<Case>>| {
         for case in judge(context, candidate) {
-            cases.entry(Key::of(&case)).or_default().push(case);
+            cases.entry(Key::of(&case, &context.options.places)).or_default().push(case);
         }
     };
     let scored = candidates.into_iter();
@@ -354,7 +367,8 @@ fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>, scratch: &mut Sc
         packets_in: sum(|one| one.totals.packets_in),
         scores,
         evidence: evidences.into_iter().map(evidence).collect(),
-        submission: None,
+        submission: lures::submission(candidate),
+        page: lures::page(candidate, key.behaviour),
         attack: key.behaviour.techniques(),
         pivot: if listed { pivots(context.part, candidate, flows) } else { Pivots::default() },
         crowd: None,
@@ -373,6 +387,7 @@ fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>, scratch: &mut Sc
                 false => sign.address.to_string(),
             })
         }
+        Matter::Page(visit) => Some(visit.address.to_string()),
         _ => None,
     };
     Drafted { finding, first_day, alone: *alone, key, from }
@@ -583,18 +598,5 @@ fn incident(drafts: &[Drafted], members: &[usize], context: &Context<'_>) -> Inc
         finding_ids: all().map(|finding| finding.id.clone()).collect(),
         actions,
         closed_elsewhere: None,
-    }
-}
-
-fn title(gravest: &Drafted, hosts: usize) -> String {
-    let what = gravest.finding.behaviour.title();
-    match (hosts, gravest.finding.direction) {
-        (1, Direction::Outbound) if gravest.alone => {
-            format!("{what}: a destination that only this host uses")
-        }
-        (1, Direction::Inbound) => format!("{what}, from outside"),
-        (1, _) => what.to_owned(),
-        _ if gravest.finding.destination.count.is_some() => format!("{what}: {hosts} hosts"),
-        _ => format!("{what}: {hosts} hosts, one destination"),
     }
 }

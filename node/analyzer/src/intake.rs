@@ -411,6 +411,8 @@ impl Sink for Intake {
             mime_mismatch: record.uri.is_some_and(|uri| {
                 record.resp_mime_types.iter().any(|mime| naming::contradicts(uri, mime))
             }),
+            posted: record.request_body_bytes > 0
+                && record.method.is_some_and(|method| method.eq_ignore_ascii_case("POST")),
         };
         // An even number, so that it never meets a JA3's.
         let signature = record.user_agent.map_or(0, |agent| mix_bytes(agent.as_bytes()) & !1 | 2);

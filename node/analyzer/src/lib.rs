@@ -16,6 +16,7 @@
 //! | [`naming`] | the destination's name: SNI, QUIC, Host, else what this client was told |
 //! | [`community`] | Community ID of a flow |
 //! | [`intake`] | takes records in any order; keeps what settling needs |
+//! | [`places`] | what well-known names are for, which brands names imitate: lists |
 //! | [`pair`] | the contacts of a source with one destination |
 //! | [`stats`] | how regular a series of contacts is |
 //! | [`score`] | measured values to a threat score |
@@ -46,6 +47,7 @@ pub mod naming;
 pub mod options;
 pub mod packed;
 pub mod pair;
+pub mod places;
 pub mod record;
 pub mod report;
 pub mod score;

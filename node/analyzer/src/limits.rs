@@ -127,6 +127,8 @@ pub const PROBE_PORTS_MAX: usize = 10;
 pub const GAP_HOURS_MAX: u32 = 168;
 /// Empty hours listed; the rest is counted in a note.
 pub const EMPTY_HOURS_MAX: usize = 168;
+/// Rows of all lists of places and brands: the shipped ones have some 400, an org adds its own and a feed's.
+pub const PLACES_MAX: usize = 100_000;
 /// Rows of an asset file. An org of the size that this is made for has tens of thousands.
 pub const ASSETS_MAX: usize = 1_000_000;
 /// Destinations that a history remembers; the ones not seen for longest go first.
@@ -136,6 +138,9 @@ pub const HISTORY_HOSTS_MAX: usize = 8;
 /// Names that a finding about look-ups keeps, the ones with the lowest hashes: enough to see whether somebody here went
 /// where they lead, and to show one.
 pub const DNS_SAMPLE_NAMES_MAX: usize = 16;
+/// Groups of a source under names that lure. A person comes to a few in the time of one input; beyond it the source is
+/// a crawler or many people behind one address, whose flows do not tell what one did after the other.
+pub const LURES_MAX: usize = 256;
 /// Types of look-ups that such a finding names, the lowest.
 pub const DNS_TYPES_MAX: usize = 8;
 

@@ -1,8 +1,13 @@
 //! What a person may choose about an analysis, and its digest: reports are comparable when it is equal.
 
+use std::sync::Arc;
+
 use flowlore_common::label::Severity;
 
-use crate::{direction::Home, history::History, inventory::Assets, limits::CONVERSATIONS_DEFAULT};
+use crate::{
+    direction::Home, history::History, inventory::Assets, limits::CONVERSATIONS_DEFAULT,
+    places::Places,
+};
 
 /// Choices that change what a report says.
 #[derive(Clone, Debug)]
@@ -15,6 +20,8 @@ pub struct Options {
     pub conversations: Option<usize>,
     /// What the org knows of its machines.
     pub assets: Assets,
+    /// What well-known names are for, and brands that names may imitate.
+    pub places: Arc<Places>,
     /// What was here before.
     pub history: Option<History>,
 }
@@ -26,6 +33,7 @@ impl Default for Options {
             severity_min: Severity::Medium,
             conversations: Some(CONVERSATIONS_DEFAULT),
             assets: Assets::default(),
+            places: Places::shipped(),
             history: None,
         }
     }
@@ -42,6 +50,7 @@ impl Options {
         hasher.update(format!("severity {}\n", self.severity_min).as_bytes());
         hasher.update(format!("conversations {:?}\n", self.conversations).as_bytes());
         hasher.update(format!("history {}\n", self.history.is_some()).as_bytes());
+        hasher.update(format!("places {}\n", self.places.hash()).as_bytes());
         self.assets.hash_into(&mut hasher);
         hasher.finalize().to_hex()[..16].to_owned()
     }
@@ -64,12 +73,13 @@ mod tests {
                 assets: Assets::parse("address,name\n10.0.0.1,a\n").unwrap(),
                 ..base.clone()
             },
+            Options { places: Arc::new(Places::default()), ..base.clone() },
         ];
         let mut digests: Vec<String> = others.iter().map(Options::digest).collect();
         digests.push(base.digest());
         digests.sort();
         digests.dedup();
-        assert_eq!(digests.len(), 6);
+        assert_eq!(digests.len(), 7);
         let (a, b) = (home(&["10.0.0.0/8", "192.0.2.0/24"]), home(&["192.0.2.0/24", "10.0.0.0/8"]));
         let digest = |home| Options { home, ..base.clone() }.digest();
         assert_eq!(digest(a), digest(b), "the order of networks does not matter");

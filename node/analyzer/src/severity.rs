@@ -70,7 +70,7 @@ pub fn rule(
     group: &Group<'_>,
     around: &Surroundings,
 ) -> Ruling {
-    use Severity::{High, Info, Low, Medium};
+    use Severity::{Info, Low, Medium};
     let mut ruling = Ruling { severity: score::band(threat_milli), reason: None };
     if behaviour == Behaviour::BruteForceLogin {
         ruling.cap(true, Medium, "attempts alone");
@@ -106,8 +106,14 @@ pub fn rule(
     }
     let rarity = Rarity::of(around);
     ruling.cap(rarity == Rarity::Common, Info, "common here");
-    ruling.cap(rarity == Rarity::Uncommon, Medium, "not rare here");
     let shared = rarity == Rarity::Uncommon && around.hosts_contacting >= SHARED_HOSTS_MIN;
+    if is_phishing(behaviour) {
+        // A few who fell for one mail are no reason to look away.
+        let usual = shared && around.arrival != Arrival::New;
+        ruling.cap(usual, Low, "other hosts here use it too");
+        return ruling.of_asset(around).of_evidence(around);
+    }
+    ruling.cap(rarity == Rarity::Uncommon, Medium, "not rare here");
     ruling.cap(
         is_c2(behaviour) && shared && is_ordinary(group) && around.arrival != Arrival::New,
         Low,
@@ -161,10 +167,7 @@ pub fn rule(
     ruling.cap(long && settled, Low, "here since the history began or for a month");
     let visit = group.direction == Direction::Inbound;
     ruling.cap(long && visit, Low, "a visitor that stays");
-    ruling = ruling.of_asset(around);
-    ruling.cap(around.weak_evidence, High, "sampled or one-sided evidence");
-    ruling.cap(around.history_days < HISTORY_DAYS_MIN, High, "no history");
-    ruling
+    ruling.of_asset(around).of_evidence(around)
 }
 
 impl Ruling {
@@ -178,6 +181,13 @@ impl Ruling {
             Severity::High => Severity::Critical,
         };
         Self { severity, reason: Some("a critical host, one step up") }
+    }
+
+    /// Held below what thin evidence cannot carry.
+    fn of_evidence(mut self, around: &Surroundings) -> Self {
+        self.cap(around.weak_evidence, Severity::High, "sampled or one-sided evidence");
+        self.cap(around.history_days < HISTORY_DAYS_MIN, Severity::High, "no history");
+        self
     }
 
     fn cap(&mut self, applies: bool, at_most: Severity, reason: &'static str) {
@@ -208,6 +218,11 @@ pub(crate) const fn is_dns_hint(behaviour: Behaviour) -> bool {
             | Behaviour::DgaNxdomain
             | Behaviour::DnsRebindingAnswer
     )
+}
+
+/// What is judged by its grade, which no modifier moves.
+const fn is_phishing(behaviour: Behaviour) -> bool {
+    matches!(behaviour, Behaviour::PhishingPageVisit | Behaviour::PhishingSubmission)
 }
 
 /// Behaviours towards many destinations or ports at once.
@@ -248,7 +263,8 @@ pub struct Weighed {
 #[must_use]
 pub fn weigh(score: Score, group: &Group<'_>, around: &Surroundings) -> Weighed {
     // How rare victims are says nothing.
-    let modifiers = if says_nothing_of_destination(score.behaviour) {
+    let modifiers = if says_nothing_of_destination(score.behaviour) || is_phishing(score.behaviour)
+    {
         Modifiers::default()
     } else {
         Modifiers::of(group, around)
@@ -479,6 +495,28 @@ pub fn actions(severity: Severity, target: &Target<'_>) -> Vec<Action> {
             Severity::Critical | Severity::High => vec![isolate, find],
             Severity::Medium => vec![find, ours],
             Severity::Low => vec![ours],
+            Severity::Info => Vec::new(),
+        };
+    }
+    if is_phishing(target.behaviour) {
+        let asked = action(
+            "ask_person",
+            &inside,
+            format!(
+                "Ask who sat at {inside} whether they typed a password there; if so, reset it."
+            ),
+        );
+        let reset = action(
+            "reset_password",
+            &inside,
+            format!(
+                "Reset the password of who sat at {inside}, revoke sessions, check mail rules and \
+                 second factors."
+            ),
+        );
+        return match severity {
+            Severity::Critical | Severity::High => vec![reset, block],
+            Severity::Medium | Severity::Low => vec![asked, block],
             Severity::Info => Vec::new(),
         };
     }

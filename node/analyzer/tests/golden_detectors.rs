@@ -613,6 +613,26 @@ mod severities {
     }
 
     #[test]
+    fn phishing_is_judged_by_its_grade() {
+        let contacts = [Contact { second: START, bytes: 1 }];
+        let group = by_name("post.example", &contacts);
+        let of = |threat, around: Surroundings| {
+            rule(Behaviour::PhishingSubmission, threat, &group, &around).severity
+        };
+        let by = |hosts_contacting, arrival| Surroundings { hosts_contacting, arrival, ..known() };
+        assert_eq!(of(850, known()), Severity::Critical);
+        assert_eq!(of(850, around()), Severity::High, "no history");
+        assert_eq!(of(850, Surroundings { weak_evidence: true, ..known() }), Severity::High);
+        assert_eq!(of(750, known()), Severity::High);
+        assert_eq!(of(550, known()), Severity::Medium);
+        let four_of_forty = Surroundings { inside_hosts: 40, ..by(4, Arrival::Unknown) };
+        assert_eq!(of(750, four_of_forty), Severity::High, "some fell for the same mail");
+        assert_eq!(of(750, by(5, Arrival::Unknown)), Severity::Low);
+        assert_eq!(of(750, by(5, Arrival::New)), Severity::High, "many fell for it at once");
+        assert_eq!(of(850, by(107, Arrival::New)), Severity::Info);
+    }
+
+    #[test]
     fn who_knocks_and_gets_no_data_is_no_finding() {
         let mut group = Group { direction: Direction::Inbound, ..by_address(&[]) };
         group.totals.flows = 900;

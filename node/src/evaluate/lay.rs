@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use flowlore_analyzer::direction::is_private;
+use flowlore_analyzer::places::Places;
 use ipnet::IpNet;
 
 use super::survey::Survey;
@@ -23,6 +24,7 @@ const LABORATORY: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 pub(super) struct Day {
     pub(super) paths: Vec<std::path::PathBuf>,
     pub(super) home: Vec<IpNet>,
+    pub(super) places: Arc<Places>,
     /// Inside machines that send something, ascending.
     machines: Vec<IpAddr>,
     start_us: i64,
@@ -35,14 +37,19 @@ pub(super) struct Laid {
 }
 
 impl Day {
-    pub(super) fn new(paths: Vec<std::path::PathBuf>, home: Vec<IpNet>, survey: &Survey) -> Self {
+    pub(super) fn new(
+        paths: Vec<std::path::PathBuf>,
+        home: Vec<IpNet>,
+        places: Arc<Places>,
+        survey: &Survey,
+    ) -> Self {
         let inside = |address: &IpAddr| home.iter().any(|net| net.contains(address));
         let mut machines: Vec<IpAddr> = survey.flows.iter().map(|flow| flow.source).collect();
         machines.retain(|address| address.is_ipv4() && inside(address));
         machines.sort_unstable();
         machines.dedup();
         let first_us = survey.first_us.unwrap_or(0);
-        Self { paths, home, machines, start_us: first_us - first_us.rem_euclid(DAY_US) }
+        Self { paths, home, places, machines, start_us: first_us - first_us.rem_euclid(DAY_US) }
     }
 
     /// Lays a recording in. Of a long one the first 24 hours.

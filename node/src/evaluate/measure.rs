@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use flowlore_analyzer::report::model::{Finding, Incident, Report};
 use flowlore_common::label::{Behaviour, Severity};
 
 use super::lay::Day;
+use super::phishing;
 use super::result::{
     BeaconRow, BehaviourRow, Budget, CalibrationRow, DetectionTime, Evaluation, Items, RankRow,
     RecordingRow, RobustnessRow, SCHEMA,
@@ -18,6 +20,8 @@ use super::survey::Survey;
 use super::truth::{self, Due, Recording};
 use super::view::{Log, Share, View};
 
+/// Sample days of sixty visits each: of 480, half are submissions.
+const PHISHING_DAYS: u64 = 8;
 /// Ways of looking, the rank that counts in each, and the percent of groups that are to be within it.
 const RANKS: [(&str, usize, u8); 4] =
     [("as_is", 3, 90), ("conn_only", 3, 75), ("laid", 10, 85), ("laid_conn_only", 10, 70)];
@@ -46,7 +50,7 @@ pub(super) fn all(
     let clean = Sample::make(&work.path().join("clean"), seed, hosts, days, "clean")?;
     let first_day: Vec<PathBuf> = clean.days().take(1).collect();
     let survey = Survey::read(&[(first_day.clone(), View::default())])?;
-    let day = Day::new(first_day, clean.home.clone(), &survey);
+    let day = Day::new(first_day, clean.home.clone(), Arc::clone(&clean.places), &survey);
     drop(survey);
     let mut evaluation = Evaluation {
         schema: SCHEMA.to_owned(),
@@ -63,6 +67,7 @@ pub(super) fn all(
         robustness: Vec::new(),
         detection_time: DetectionTime::default(),
         beacons: beacons(&work.path().join("grid"), seed, hosts)?,
+        phishing: phishing::measure(work.path(), seed..seed + PHISHING_DAYS)?,
         items: BTreeMap::new(),
     };
     let mut tally = Tally::default();
@@ -136,7 +141,7 @@ impl Tally {
         let repeated = !self.groups.insert(recording.group.clone());
         let here: Recordings = vec![(vec![recording.path.clone()], View::default())];
         let analyze = |seen: &Recordings| -> anyhow::Result<Report> {
-            Ok(seen::analyze(seen, &recording.home, None)?.report)
+            Ok(seen::analyze(seen, &recording.home, &recording.places, None)?.report)
         };
         let report = analyze(&here)?;
         let survey = Survey::read(&here)?;
@@ -150,7 +155,7 @@ impl Tally {
                 (vec![recording.path.clone()], laid.view),
             ];
             let in_day = |seen: &Recordings| -> anyhow::Result<Option<usize>> {
-                Ok(rank(&seen::analyze(seen, &day.home, None)?.report, &laid.due))
+                Ok(rank(&seen::analyze(seen, &day.home, &day.places, None)?.report, &laid.due))
             };
             let due = &recording.due;
             for (name, rank) in [
@@ -355,7 +360,8 @@ fn budget(sample: &Sample, hosts: u32) -> anyhow::Result<Option<Budget>> {
     let mut budget = Budget { host_days: 0, high: 0, delivered: 0, low: 0 };
     let mut history = Some(Default::default());
     for (number, day) in sample.days().enumerate() {
-        let analysis = seen::analyze(&vec![(vec![day], View::default())], &sample.home, history)?;
+        let here = vec![(vec![day], View::default())];
+        let analysis = seen::analyze(&here, &sample.home, &sample.places, history)?;
         history = analysis.history;
         if number < BUDGET_FROM_DAY {
             continue;
@@ -377,7 +383,7 @@ fn sample(
 ) -> anyhow::Result<(BTreeMap<Behaviour, BehaviourRow>, Items)> {
     let sample = Sample::make(folder, seed, hosts, 1, "all")?;
     let here: Recordings = vec![(vec![sample.folder().to_owned()], View::default())];
-    let report = seen::analyze(&here, &sample.home, None)?.report;
+    let report = seen::analyze(&here, &sample.home, &sample.places, None)?.report;
     let due: Vec<Due> = truth::read(&sample.key())?.into_iter().flat_map(|one| one.due).collect();
     let mut rows = BTreeMap::new();
     count(&mut rows, &report, &due);
@@ -397,7 +403,7 @@ fn sample(
 fn beacons(folder: &std::path::Path, seed: u64, hosts: u32) -> anyhow::Result<Vec<BeaconRow>> {
     let sample = Sample::make(folder, seed, hosts, 1, "beacon-grid")?;
     let here: Recordings = vec![(vec![sample.folder().to_owned()], View::default())];
-    let report = seen::analyze(&here, &sample.home, None)?.report;
+    let report = seen::analyze(&here, &sample.home, &sample.places, None)?.report;
     let rivals = Rivals::of(&Survey::read(&here)?, &sample.home);
     let key = truth::read(&sample.key())?;
     let due = key.iter().flat_map(|recording| &recording.due);

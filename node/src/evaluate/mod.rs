@@ -15,6 +15,7 @@
 //! | `lay` | a recording in a day of another network |
 //! | `seen` | one analysis of recordings in their views |
 //! | `measure` | everything that is measured, in turn |
+//! | `phishing` | visits to pages that lure, by what was done and what was said |
 //! | `interval` | how sure a share or count is |
 //! | `result` | the JSON |
 //! | `table` | the text, and the README's part of it |
@@ -25,6 +26,7 @@
 mod interval;
 mod lay;
 mod measure;
+mod phishing;
 mod result;
 mod rivals;
 mod sample;

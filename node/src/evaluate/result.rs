@@ -27,6 +27,9 @@ pub(super) struct Evaluation {
     pub(super) detection_time: DetectionTime,
     /// Beacons by period, jitter, loss and noise of size.
     pub(super) beacons: Vec<BeaconRow>,
+    /// Visits to pages that lure; absent in older results.
+    #[serde(default)]
+    pub(super) phishing: Phishing,
     /// Items to read, all recordings and the sample day.
     pub(super) items: BTreeMap<String, Items>,
 }
@@ -144,4 +147,33 @@ pub(super) struct BeaconRow {
     pub(super) rita: u64,
     pub(super) sentinel: u64,
     pub(super) elastic: u64,
+}
+
+/// Visits to pages that lure, and what was said of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Phishing {
+    /// Sample days, each of a seed of its own.
+    pub(super) seeds: u64,
+    /// By what was done, then what was said, `not_found` for a page that was not: all visits.
+    pub(super) all: BTreeMap<String, BTreeMap<String, u64>>,
+    /// The same of those that flows can show: see `Seen` in `phishing.rs`.
+    pub(super) visible: BTreeMap<String, BTreeMap<String, u64>>,
+    /// All visits by what they were like.
+    pub(super) parameters: Vec<PhishingRow>,
+}
+
+/// All visits with one parameter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PhishingRow {
+    pub(super) parameter: String,
+    pub(super) value: String,
+    /// Who typed nothing; of these, pages found, and called likely or confirmed.
+    pub(super) visitors: u64,
+    pub(super) pages_found: u64,
+    pub(super) visitors_called: u64,
+    /// Who sent something; of these, pages found, called attempted or above, and called just what it was.
+    pub(super) submitters: u64,
+    pub(super) submitters_found: u64,
+    pub(super) submitters_called: u64,
+    pub(super) submitters_right: u64,
 }

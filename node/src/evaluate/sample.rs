@@ -1,12 +1,15 @@
 //! Sample days, made once for an evaluation and removed with it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
+use flowlore_analyzer::places::Places;
 use flowlore_common::time::Day;
 use flowlore_synth::{Params, Scenario};
 use ipnet::IpNet;
 
+use super::seen;
 use crate::synth;
 
 /// A Monday.
@@ -18,6 +21,7 @@ pub(super) struct Sample {
     first_day: Day,
     days: u16,
     pub(super) home: Vec<IpNet>,
+    pub(super) places: Arc<Places>,
     pub(super) planted: Vec<flowlore_synth::Planted>,
 }
 
@@ -38,7 +42,9 @@ impl Sample {
         let (org, nets) = summary.orgs.first().context("sample days without an org")?;
         let home = nets.iter().map(|net| net.parse()).collect::<Result<_, _>>()?;
         let planted = summary.planted;
-        Ok(Self { folder: folder.join(org), first_day: FIRST_DAY, days, home, planted })
+        let places = seen::places(folder)?;
+        let folder = folder.join(org);
+        Ok(Self { folder, first_day: FIRST_DAY, days, home, places, planted })
     }
 
     /// The folder with all days.

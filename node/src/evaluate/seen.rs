@@ -1,18 +1,20 @@
 //! One analysis of recordings, each as a view shows it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flowlore_analyzer::direction::Home;
 use flowlore_analyzer::history::History;
 use flowlore_analyzer::limits::MEMORY_BYTES_DEFAULT;
 use flowlore_analyzer::options::Options;
+use flowlore_analyzer::places::Places;
 use flowlore_analyzer::report::Analysis;
 use flowlore_common::label::Severity;
 use ipnet::IpNet;
 
 use super::view::{Share, View, Viewed};
 use crate::analyze::{self, Effort, Read, Waiting};
-use crate::follow;
+use crate::{follow, input};
 
 /// Files or folders, and how they are seen.
 pub(super) type Recordings = Vec<(Vec<PathBuf>, View)>;
@@ -21,6 +23,7 @@ pub(super) type Recordings = Vec<(Vec<PathBuf>, View)>;
 pub(super) fn analyze(
     recordings: &Recordings,
     home: &[IpNet],
+    places: &Arc<Places>,
     history: Option<History>,
 ) -> anyhow::Result<Analysis> {
     let reading = follow::Options::default();
@@ -37,10 +40,17 @@ pub(super) fn analyze(
     let options = Options {
         home: Home::new(home.to_vec()),
         severity_min: Severity::Low,
+        places: Arc::clone(places),
         history,
         ..Options::default()
     };
     Ok(analyze::conclude(waiting, read, &options, None, |_| ())?.0)
+}
+
+/// The lists that ship with the program, and those that lie in a folder, as sample days have them of their outside.
+pub(super) fn places(folder: &Path) -> anyhow::Result<Arc<Places>> {
+    let there = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
+    input::read_places(there("places.tsv").as_deref(), there("brands.tsv").as_deref())
 }
 
 /// The recordings, read once for each share, in this order.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, bail};
 
 use super::interval::{poisson_upper, wilson};
-use super::result::{BehaviourRow, Budget, Evaluation, Items};
+use super::result::{BehaviourRow, Budget, Evaluation, Items, Phishing};
 
 /// Around the README's part.
 const MARKERS: [&str; 2] = ["<!-- evaluation: begin -->\n", "<!-- evaluation: end -->\n"];
@@ -93,6 +93,7 @@ pub(super) fn text(evaluation: &Evaluation) -> String {
         let _ = writeln!(out, "  {set}: {}", items(one));
     }
     rest(&mut out, evaluation);
+    phishing(&mut out, &evaluation.phishing);
     out
 }
 
@@ -206,6 +207,65 @@ fn rest(out: &mut String, evaluation: &Evaluation) {
             row.rita,
             row.sentinel,
             row.elastic
+        );
+    }
+}
+
+pub(super) fn phishing(out: &mut String, phishing: &Phishing) {
+    const SAID: [&str; 5] = [
+        "not_found",
+        "no_submission_seen",
+        "submission_attempted",
+        "submission_likely",
+        "submission_confirmed",
+    ];
+    for (what, rows) in [("all", &phishing.all), ("visible in flows", &phishing.visible)] {
+        let _ = writeln!(
+            out,
+            "\nPhishing, {what}: done \\ said   {:>10} {:>7} {:>10} {:>7} {:>10}",
+            "not found", "none", "attempted", "likely", "confirmed"
+        );
+        for (done, row) in rows {
+            let said = SAID.map(|said| row.get(said).copied().unwrap_or(0));
+            let _ = writeln!(
+                out,
+                "  {done:<30} {:>10} {:>7} {:>10} {:>7} {:>10}",
+                said[0], said[1], said[2], said[3], said[4]
+            );
+        }
+    }
+    let none = |name: &str| name == "no_submission_seen";
+    let above = |name: &str| matches!(name, "submission_likely" | "submission_confirmed");
+    for (what, (count, n)) in [
+        ("visitors called likely or above", phishing.called(none, above)),
+        (
+            "submitters called none, or not found",
+            phishing.called(|name| !none(name), |said| none(said) || said == "not_found"),
+        ),
+        (
+            "likely and confirmed called attempted",
+            phishing.called(above, |said| said == "submission_attempted"),
+        ),
+    ] {
+        let _ = writeln!(out, "  {what}: {}", share(count, n));
+    }
+    let _ = writeln!(
+        out,
+        "\n  {:<38} {:>8} {:>6} {:>8} {:>10} {:>6} {:>8} {:>6}",
+        "all visits by", "visitors", "pages", "likely+", "submitters", "pages", "called", "right"
+    );
+    for row in &phishing.parameters {
+        let _ = writeln!(
+            out,
+            "  {:<38} {:>8} {:>6} {:>8} {:>10} {:>6} {:>8} {:>6}",
+            format!("{} {}", row.parameter, row.value),
+            row.visitors,
+            row.pages_found,
+            row.visitors_called,
+            row.submitters,
+            row.submitters_found,
+            row.submitters_called,
+            row.submitters_right
         );
     }
 }

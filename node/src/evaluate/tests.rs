@@ -39,6 +39,27 @@ fn a_sample_day_as_a_capture_is_found_wherever_it_is_laid() {
     assert!(table::between_markers("nothing", &page).is_err());
 }
 
+/// On a seed for tuning, so that nobody loses it unseen. For reporting: `FLOWLORE_PHISHING_SEEDS=100..108`, and
+/// `--no-capture` to see the table.
+#[test]
+fn visits_to_lures_are_told_from_submissions() {
+    let seeds = std::env::var("FLOWLORE_PHISHING_SEEDS").unwrap_or_else(|_| "1..2".to_owned());
+    let (first, end) = seeds.split_once("..").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let seeds = first.parse().unwrap()..end.parse().unwrap();
+    let measured = phishing::measure(folder.path(), seeds).unwrap();
+    let mut text = String::new();
+    table::phishing(&mut text, &measured);
+    println!("{text}");
+    let none = |name: &str| name == "no_submission_seen";
+    let above = |name: &str| matches!(name, "submission_likely" | "submission_confirmed");
+    let (called, visitors) = measured.called(none, above);
+    assert!(visitors >= 20 && called * 10 <= visitors, "{text}");
+    let (lost, submitters) =
+        measured.called(|done| !none(done), |said| none(said) || said == "not_found");
+    assert!(submitters >= 15 && lost * 3 <= submitters, "{text}");
+}
+
 #[test]
 fn the_readme_says_what_the_kept_result_says() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

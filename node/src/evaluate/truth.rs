@@ -18,12 +18,15 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
+use flowlore_analyzer::places::Places;
 use flowlore_analyzer::report::model::Finding;
 use flowlore_common::label::{Behaviour, Severity};
 use ipnet::IpNet;
 
+use super::seen;
 use crate::limits::TRUTH_ROWS_MAX;
 
 /// Formats that the analyzer reads.
@@ -56,6 +59,8 @@ pub(super) struct Recording {
     pub(super) format: String,
     /// What is inside.
     pub(super) home: Vec<IpNet>,
+    /// Lists: the shipped ones, and those beside the table.
+    pub(super) places: Arc<Places>,
     /// Recordings of the same traffic have the same.
     pub(super) group: String,
     /// What is due; empty for a benign recording.
@@ -116,7 +121,10 @@ pub(super) fn read(table: &Path) -> anyhow::Result<Vec<Recording>> {
     let shown = table.display();
     let text = std::fs::read_to_string(table).with_context(|| shown.to_string())?;
     let folder = table.parent().unwrap_or(Path::new("."));
-    parse(&text, folder).with_context(|| shown.to_string())
+    let mut recordings = parse(&text, folder).with_context(|| shown.to_string())?;
+    let places = seen::places(folder)?;
+    recordings.iter_mut().for_each(|one| one.places = Arc::clone(&places));
+    Ok(recordings)
 }
 
 fn parse(text: &str, folder: &Path) -> anyhow::Result<Vec<Recording>> {
@@ -179,6 +187,7 @@ fn row(line: &str, folder: &Path) -> anyhow::Result<Recording> {
         path: folder.join(name),
         format: format.to_owned(),
         home,
+        places: Places::shipped(),
         group: cells[10].to_owned(),
         due: due.into_iter().collect(),
         quiet_from: (!malicious).then_some(severity),

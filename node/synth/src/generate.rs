@@ -7,7 +7,7 @@ use std::{fmt, io};
 use crate::calendar::{DAY, HOUR, is_weekend};
 use crate::habits::{self, Habit, MINUTE};
 use crate::inside::Org;
-use crate::key::{key_tsv, parameters_json};
+use crate::key::{brands_tsv, key_tsv, parameters_json, places_tsv};
 use crate::limits::{HOSTS_MAX, HOSTS_MIN};
 use crate::logs::{Logs, Output};
 use crate::params::{Params, ParamsError};
@@ -80,7 +80,12 @@ pub fn generate(params: &Params, out: &mut dyn Output) -> Result<Summary, Error>
     }
     let planted: Vec<&Planted> = plants.iter().map(|plant| &plant.told).collect();
     let json = parameters_json(params, &world, &orgs, &planted).map_err(io::Error::other)?;
-    for (path, text) in [("key.tsv", key_tsv(&orgs, &planted)), ("parameters.json", json)] {
+    for (path, text) in [
+        ("key.tsv", key_tsv(&orgs, &planted)),
+        ("parameters.json", json),
+        ("places.tsv", places_tsv()),
+        ("brands.tsv", brands_tsv(&world)),
+    ] {
         out.append(path, text.as_bytes())?;
         out.finish(path)?;
     }

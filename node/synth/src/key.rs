@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::inside::Org;
+use crate::names::HOSTING;
 use crate::params::Params;
 use crate::plant::{KeyRow, Planted};
 use crate::world::World;
@@ -70,6 +71,20 @@ pub(crate) fn key_tsv(orgs: &[Org], planted: &[&Planted]) -> String {
         }
     }
     text
+}
+
+/// `places.tsv`: what the outside's well-known names are for, as the analyzer takes it by `--places`.
+pub(crate) fn places_tsv() -> String {
+    let rows = HOSTING.iter().map(|end| format!("hosting\t{end}\n"));
+    "# Hosting that gives anybody a name\n".to_owned() + &rows.collect::<String>()
+}
+
+/// `brands.tsv`: the brand that lures pretend to be, as the analyzer takes it by `--brands`.
+pub(crate) fn brands_tsv(world: &World) -> String {
+    let office = &world.office;
+    format!(
+        "# brand, words, sites, resources\n{office}\t{office}\t{office}.example\tlogin.{office}.example\n"
+    )
 }
 
 /// `parameters.json`.

@@ -22,7 +22,7 @@
 //! | `talk` | one exchange of one machine -> its rows in every log |
 //! | `habits` | what machines do: the benign background |
 //! | `plant` | what is planted |
-//! | `key` | `key.tsv` and `parameters.json` |
+//! | `key` | `key.tsv`, `parameters.json`, and the lists of the outside: `places.tsv`, `brands.tsv` |
 //! | `generate` | the simulation |
 //!
 //! What is modelled, from where, and what is not: `node/synth/README.md`.

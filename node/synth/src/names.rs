@@ -3,6 +3,10 @@
 
 use crate::random::Random;
 
+/// Hosting that gives anybody a name.
+pub(crate) const HOSTING: [&str; 3] =
+    ["pages-for-all.example", "sites-at-once.example", "webspace.example"];
+
 const FIRST: &[&str] = &[
     "alder", "amber", "arbor", "basalt", "beacon", "birch", "blue", "brook", "cedar", "cinder",
     "cloud", "cobalt", "coral", "crest", "delta", "dune", "east", "elm", "ember", "fern", "field",

@@ -96,6 +96,8 @@ pub enum Scenario {
     BeaconGrid,
     /// Visits to phishing pages, with and without a form sent.
     Phishing,
+    /// Many of them, over everything that a visit can be like: a measuring bench.
+    PhishingGrid,
     /// A program fetched, then contact with its server.
     DownloadC2,
     /// Data in DNS queries.
@@ -114,13 +116,14 @@ impl Scenario {
         (Self::Beacons, "beacons"),
         (Self::BeaconGrid, "beacon-grid"),
         (Self::Phishing, "phishing"),
+        (Self::PhishingGrid, "phishing-grid"),
         (Self::DownloadC2, "download-c2"),
         (Self::DnsTunnel, "dns-tunnel"),
         (Self::Exfiltration, "exfiltration"),
         (Self::LongConnection, "long-connection"),
         (Self::Scans, "scans"),
     ];
-    /// What is planted unless asked otherwise: all but the grid, which is a measuring bench and
+    /// What is planted unless asked otherwise: all but the grids, which are measuring benches and
     /// would make every machine of a small org a victim.
     pub const USUAL: &'static [Self] = &[
         Self::Beacons,

@@ -101,6 +101,7 @@ pub(crate) fn plan(params: &Params, world: &mut World, orgs: &[Org]) -> Vec<Plan
             Scenario::Beacons => planner.beacons(),
             Scenario::BeaconGrid => planner.beacon_grid(),
             Scenario::Phishing => planner.phishing(),
+            Scenario::PhishingGrid => planner.phishing_grid(),
             Scenario::DownloadC2 => planner.downloads(),
             Scenario::DnsTunnel => planner.tunnels(),
             Scenario::Exfiltration => planner.exfiltrations(),

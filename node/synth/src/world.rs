@@ -7,7 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::limits::{OUTSIDE_ADDRESSES, PLANT_ADDRESSES};
-use crate::names::brand;
+use crate::names::{HOSTING, brand};
 use crate::random::Random;
 
 /// A service by its place in [`World::services`].
@@ -85,6 +85,8 @@ pub(crate) struct World {
     pub(crate) visitors: Vec<Ipv4Addr>,
     /// The zone of a file reputation look-up by DNS.
     pub(crate) reputation_zone: String,
+    /// Whose mail, sign-in and files everybody uses: what lures pretend to be.
+    pub(crate) office: String,
     spare: Vec<Ipv4Addr>,
     random: Random,
     /// Never drawn from: gives brands their order.
@@ -123,6 +125,7 @@ impl World {
             scanners: Vec::new(),
             visitors: Vec::new(),
             reputation_zone: String::new(),
+            office: String::new(),
             spare,
             random,
             naming: Random::new("naming", seed),
@@ -191,6 +194,7 @@ impl World {
 
     fn add_utilities(&mut self) {
         let office = self.brand();
+        self.office.clone_from(&office);
         let named = |label: &str| format!("{label}.{office}.example");
         self.imap = self.add(named("imap"), 3);
         self.webmail = self.add(named("webmail"), 4);
@@ -282,15 +286,21 @@ impl World {
         // Machines of smaller sites: each has many names.
         let hosting: Vec<Ipv4Addr> = self.take(90);
         let count = SITES.0 + (SITES.1 - SITES.0) * hosts.min(10_000) / 10_000;
-        for _ in 0..count {
+        for index in 0..count {
             let brand = self.brand();
+            let name = match index % 100 {
+                // Honest pages on hosting that gives anybody a name, and of partners with the brand in theirs.
+                17 => format!("{brand}.{}", HOSTING[index as usize / 100 % HOSTING.len()]),
+                42 => format!("www.{brand}-{}.example", self.office),
+                _ => format!("www.{brand}.example"),
+            };
             let cdn = self.random.chance(550);
             let at = if cdn {
                 self.random.pick(&cdns).clone()
             } else {
                 vec![*self.random.pick(&hosting)]
             };
-            let page = self.add_at(format!("www.{brand}.example"), at.clone(), cdn);
+            let page = self.add_at(name, at.clone(), cdn);
             let mut parts = Vec::new();
             for label in ["static", "img", "api"] {
                 if self.random.chance(450) {

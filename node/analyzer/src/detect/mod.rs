@@ -23,6 +23,8 @@
 //! | `malicious_download` | something that runs, from a bare address or a rare server |
 //! | `download_then_c2` | a download, and a channel soon after it; asked of a source |
 //! | `exfil_volume` | much that went out; asked of a source and destination, all ports |
+//! | `phishing_page_visit` | a page that lures; asked of a source |
+//! | `phishing_submission` | what was sent after it, in four grades; asked of a source |
 //! | [`infrastructure`] | not a detector: protocols whose job is to tick, which are left alone |
 //! | `template` | a detector to copy, compiled in tests only |
 
@@ -40,6 +42,8 @@ pub mod login;
 pub(crate) mod login_failures_then_success;
 pub mod long_connection;
 mod malicious_download;
+pub(crate) mod phishing_page_visit;
+pub(crate) mod phishing_submission;
 pub(crate) mod port_protocol_mismatch;
 pub(crate) mod scan;
 pub(crate) mod ssh_success_inferred;
@@ -117,6 +121,8 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::ReconnectStorm,
     Behaviour::DnsRebindingAnswer,
     Behaviour::SshSuccessInferred,
+    Behaviour::PhishingPageVisit,
+    Behaviour::PhishingSubmission,
 ];
 
 /// Kinds of attack as people speak of them, each with the behaviours by which it would be found.
@@ -208,7 +214,7 @@ pub struct Evidence {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
     /// Stable code: `isolate_host`, `find_process`, `block_destination`, `ask_owner`, `check_update_source`,
-    /// `check_client`, `check_exposure`, `check_names`.
+    /// `check_client`, `check_exposure`, `check_names`, `ask_person`, `reset_password`.
     pub code: &'static str,
     /// What it is done to.
     pub target: String,

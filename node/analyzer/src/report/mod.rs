@@ -7,14 +7,14 @@ use std::{
 };
 
 use flowlore_common::{
-    label::{Category, Severity},
+    label::{Behaviour, Category, Severity},
     suffixes::Suffixes,
     time::Micros,
 };
 
 use crate::{
     coverage::{self, Coverage, Grade},
-    detect,
+    detect::{self, phishing_submission::Submission},
     history::History,
     incident::{self, Context},
     limits::{DESTINATIONS_MAX, JSON_BUFFER_BYTES, PROBE_PORTS_MAX},
@@ -160,10 +160,14 @@ pub(crate) fn tool(options: &Options) -> Tool {
     Tool {
         version: env!("CARGO_PKG_VERSION"),
         detectors: detect::BEHAVIOURS.to_vec(),
-        lists: vec![List {
-            name: "public_suffix_list",
-            hash: blake3::Hash::from_bytes(*Suffixes::shipped().hash()).to_hex()[..16].to_owned(),
-        }],
+        lists: vec![
+            List { name: "places", hash: options.places.hash() },
+            List {
+                name: "public_suffix_list",
+                hash: blake3::Hash::from_bytes(*Suffixes::shipped().hash()).to_hex()[..16]
+                    .to_owned(),
+            },
+        ],
         options_digest: options.digest(),
     }
 }
@@ -224,14 +228,7 @@ fn summarise(
         _ if coverage.grade == Grade::Poor => Verdict::Inconclusive,
         _ => Verdict::NoInterestingActivity,
     };
-    let high_c2 =
-        findings.iter().any(|one| one.behaviour.is_c2() && one.severity >= Severity::High);
-    let outcome = match verdict {
-        Verdict::Malicious if high_c2 => "compromise_likely",
-        Verdict::Malicious | Verdict::Suspicious => "unknown",
-        Verdict::NoInterestingActivity => "none",
-        Verdict::Inconclusive => "unknown",
-    };
+    let outcome = outcome(verdict, findings);
     // Without a finding the confidence is that of the data: good data would have shown the behaviours
     // that are looked for, not every attack.
     let confidence = match (gravest, coverage.grade) {
@@ -257,6 +254,27 @@ fn summarise(
         incidents: counts,
         muted: 0,
         below_threshold: below as u64,
+    }
+}
+
+/// How far an attack got, as far as the gravest findings tell.
+fn outcome(verdict: Verdict, findings: &[Finding]) -> &'static str {
+    let grave = |least: Severity| findings.iter().filter(move |one| one.severity >= least);
+    let sent = |grade: Submission| {
+        grave(Severity::High).any(|one| {
+            one.behaviour == Behaviour::PhishingSubmission && one.submission == Some(grade.name())
+        })
+    };
+    match verdict {
+        Verdict::NoInterestingActivity => "none",
+        Verdict::Inconclusive => "unknown",
+        _ if sent(Submission::Confirmed) => "compromise_confirmed",
+        _ if sent(Submission::Likely) => "compromise_likely",
+        _ if grave(Severity::High).any(|one| one.behaviour.is_c2()) => "compromise_likely",
+        _ if grave(Severity::Medium).all(|one| one.behaviour == Behaviour::PhishingSubmission) => {
+            "attempted"
+        }
+        _ => "unknown",
     }
 }
 

@@ -212,6 +212,9 @@ pub struct Finding {
     pub evidence: Vec<EvidenceEntry>,
     /// For phishing: how far it came.
     pub submission: Option<&'static str>,
+    /// For a submission: the page that it followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
     /// ATT&CK.
     pub attack: &'static [Technique],
     /// Where to look.

@@ -201,10 +201,14 @@ impl Report {
         let others: Vec<&Finding> = findings.collect();
         for other in others.iter().take(ALSO_MAX) {
             let line = format!(
-                "{} -> {}: {}, {}, confidence {}.",
+                "{} -> {}: {}{}, {}, confidence {}.",
                 who(other),
                 to(other),
                 other.behaviour.title(),
+                other
+                    .submission
+                    .map(|grade| format!(", {}", grade.replace('_', " ")))
+                    .unwrap_or_default(),
                 other.severity,
                 other.confidence
             );
@@ -255,7 +259,10 @@ impl Report {
 }
 
 pub(crate) fn finding(out: &mut String, finding: &Finding, options: &TextOptions<'_>) {
-    wrap(out, "    ", &format!("{} -> {}", who(finding), to(finding)));
+    let host = finding.destination.host.as_ref();
+    let page = finding.page.as_ref().filter(|page| host != Some(page));
+    let page = page.map(|page| format!("{page}, then ")).unwrap_or_default();
+    wrap(out, "    ", &format!("{} -> {page}{}", who(finding), to(finding)));
     let (first, last) = (options.local(finding.first), options.local(finding.last));
     let from = format!("{}, {}", first.date(), first.time());
     let until = if first.day() == last.day() {

@@ -39,6 +39,22 @@ struct App {
     signature: u64,
     missing_host: bool,
     mime_mismatch: bool,
+    posted: bool,
+}
+
+impl App {
+    /// One that says nothing.
+    fn of(uid: Uid) -> Self {
+        Self {
+            uid,
+            by: NamedBy::None,
+            name: NO_NAME,
+            signature: 0,
+            missing_host: false,
+            mime_mismatch: false,
+            posted: false,
+        }
+    }
 }
 
 /// Something that an application log counts for a flow.
@@ -46,6 +62,8 @@ struct App {
 pub(crate) struct Facts {
     pub(crate) missing_host: u64,
     pub(crate) mime_mismatch: u64,
+    /// Whether a request posted a body.
+    pub(crate) posted: bool,
     /// What came in that runs, and the bytes of the largest.
     pub(crate) received: Option<Content>,
     pub(crate) received_bytes: u64,
@@ -180,13 +198,14 @@ impl Bucket {
             flow::Entry::Tls { uid, quic, name, signature } => {
                 let by = if quic { NamedBy::Quic } else { NamedBy::Sni };
                 let name = self.intern(name);
-                let (missing_host, mime_mismatch) = (false, false);
-                self.apps.push(App { uid, by, name, signature, missing_host, mime_mismatch });
+                self.apps.push(App { by, name, signature, ..App::of(uid) });
             }
-            flow::Entry::Http { uid, name, connect, missing_host, mime_mismatch, signature } => {
+            flow::Entry::Http { uid, name, bits, signature } => {
+                let flow::HttpBits { connect, missing_host, mime_mismatch, posted } = bits;
                 let by = if connect { NamedBy::Connect } else { NamedBy::Http };
                 let name = self.intern(name);
-                self.apps.push(App { uid, by, name, signature, missing_host, mime_mismatch });
+                let app = App { uid, by, name, signature, missing_host, mime_mismatch, posted };
+                self.apps.push(app);
             }
             flow::Entry::Query(query, _) => self.take_query(&query),
             flow::Entry::File { uid, sent, content, bytes } => {
@@ -355,10 +374,11 @@ impl Bucket {
                 if app.signature != 0 {
                     self.signatures.push((self.flows[at as usize].orig, app.signature, at));
                 }
-                if app.missing_host || app.mime_mismatch {
+                if app.missing_host || app.mime_mismatch || app.posted {
                     let facts = self.facts.entry(at).or_default();
                     facts.missing_host += u64::from(app.missing_host);
                     facts.mime_mismatch += u64::from(app.mime_mismatch);
+                    facts.posted |= app.posted;
                 }
             }
         }

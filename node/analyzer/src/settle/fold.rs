@@ -11,7 +11,7 @@ use super::{
     chains,
     destination::Destination,
     group::{Gathered, Groups, Key, Spot},
-    habits, hosts, lateral, logons, lookups, mismatch,
+    habits, hosts, lateral, logons, lookups, mismatch, pages,
     part::{Candidate, Matter, Part, Pivot, Row, Sums, Where},
     sessions, ssh, uploads,
 };
@@ -23,6 +23,7 @@ use crate::{
     naming::NamedBy,
     packed::Addr,
     pair::{Contact, Files, Group, Hints, Mismatch, Sessions, Surroundings},
+    places::Places,
     record::ConnState,
     stats,
 };
@@ -49,7 +50,7 @@ impl Fold {
     pub(crate) fn run(
         &mut self,
         bucket: &Bucket,
-        (around, home): (&Surroundings, &Home),
+        (around, home, places): (&Surroundings, &Home, &Places),
         part: &mut Part,
         scratch: &mut stats::Scratch,
     ) {
@@ -76,6 +77,7 @@ impl Fold {
         uploads::find(bucket, std::mem::take(&mut self.uploads), first, part);
         hosts::find(bucket, &groups, part);
         lookups::find(bucket, &groups, home, part);
+        pages::find(bucket, &groups, places, part);
         logons::find(bucket, &groups, home, part);
         lateral::find(bucket, &groups, (first, self.keep_visitors), part);
         habits::find(bucket, &groups, part);
@@ -155,7 +157,7 @@ impl Fold {
             }
         }
         let name = (key.spot.name != NO_NAME).then(|| &*bucket.names[key.spot.name as usize]);
-        let address = self.most_contacted();
+        let address = most_contacted(&self.addresses);
         let group = Group {
             grouping: key.grouping,
             source: key.source.into(),
@@ -268,13 +270,6 @@ impl Fold {
         hints
     }
 
-    /// The address contacted most, the lowest of equals.
-    fn most_contacted(&self) -> Addr {
-        let runs = self.addresses.chunk_by(|a, b| a == b);
-        let most = runs.max_by_key(|run| (run.len(), std::cmp::Reverse(run[0])));
-        most.map_or_else(Addr::default, |run| run[0])
-    }
-
     /// Who visited which destination, counted once each.
     fn count_visits(&mut self, bucket: &Bucket, part: &mut Part) {
         self.visits.sort_unstable();
@@ -308,6 +303,13 @@ pub(super) fn place(bucket: &Bucket, spot: Spot) -> Where {
     } else {
         Where::Name(bucket.names[spot.name as usize].clone())
     }
+}
+
+/// Of sorted addresses the one contacted most, the lowest of equals.
+pub(super) fn most_contacted(sorted: &[Addr]) -> Addr {
+    let runs = sorted.chunk_by(|a, b| a == b);
+    let most = runs.max_by_key(|run| (run.len(), std::cmp::Reverse(run[0])));
+    most.map_or_else(Addr::default, |run| run[0])
 }
 
 /// Whether flows of a group over TCP are pieces of one connection. A client that binds the same port each time opens

@@ -171,6 +171,11 @@ impl Groups {
         }
     }
 
+    /// The place of a flow's group in [`Self::iter`].
+    pub(super) fn of_flow(&self, at: u32) -> u32 {
+        self.dealt[at as usize].0
+    }
+
     /// A group by its place in [`Self::iter`], with the numbers of its flows.
     pub(super) fn at(&self, number: u32) -> (&Gathered, &[u32]) {
         let at = number as usize;

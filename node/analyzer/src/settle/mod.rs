@@ -18,6 +18,7 @@ use crate::{
     limits::BUCKETS,
     options::Options,
     pair::{Arrival, Surroundings},
+    places::Places,
     stats,
 };
 
@@ -33,6 +34,7 @@ mod lateral;
 mod logons;
 mod lookups;
 mod mismatch;
+mod pages;
 mod part;
 mod sessions;
 mod ssh;
@@ -54,6 +56,7 @@ pub struct Settlement {
     spill: Option<Arc<dyn Spill>>,
     pub(crate) seen: Seen,
     home: Home,
+    places: Arc<Places>,
     conversations: Option<usize>,
     keep_visitors: bool,
 }
@@ -85,6 +88,7 @@ impl Settlement {
             spill,
             seen,
             home: options.home.clone(),
+            places: Arc::clone(&options.places),
             conversations: options.conversations,
             keep_visitors: options.history.is_some(),
         })
@@ -124,7 +128,7 @@ impl Settlement {
             witness::tell(&space.bucket, witness)?;
         }
         space.fold.keep_visitors = self.keep_visitors;
-        let around = (&self.surroundings(), &self.home);
+        let around = (&self.surroundings(), &self.home, &*self.places);
         space.fold.run(&space.bucket, around, part, &mut space.stats);
         Ok(())
     }

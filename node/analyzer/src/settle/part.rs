@@ -17,7 +17,8 @@ use crate::{
     detect::{
         Score, dga::Missing, dns::Zone, dns_flows::Sessions, download_then_c2::Chain,
         exfil_volume::Upload, habits::Habit, lateral_movement::Lateral,
-        login_failures_then_success::Guessed, scan::Sweep, ssh_success_inferred::Inferred,
+        login_failures_then_success::Guessed, phishing_page_visit::Visit, scan::Sweep,
+        ssh_success_inferred::Inferred,
     },
     naming::NamedBy,
     packed::{Addr, Uid},
@@ -185,6 +186,8 @@ pub(crate) enum Matter {
     Habit(Box<Habit>),
     /// An SSH session after many short ones.
     Inferred(Inferred),
+    /// A page that lures, and what was sent after it.
+    Page(Box<Visit>),
 }
 
 /// Something that a detector found, kept until its surroundings are known. What the report lists is
