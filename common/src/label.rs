@@ -535,9 +535,7 @@ impl Behaviour {
             Self::RemoteAccessTool | Self::Cryptomining | Self::TorUse | Self::P2pOverlay => {
                 "policy"
             }
-            Self::UnknownPort | Self::YoungDomain | Self::ConnWithoutDns | Self::ReconnectStorm => {
-                "hygiene"
-            }
+            Self::UnknownPort | Self::YoungDomain | Self::ConnWithoutDns => "hygiene",
             _ => "threat",
         }
     }

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use publicsuffix::{List, Psl, Type};
+use publicsuffix::{List, Psl};
 
 use crate::limits::SUFFIX_LIST_BYTES_MAX;
 

@@ -78,6 +78,12 @@ impl LogsSeen {
         self.capture_loss |= other.capture_loss;
     }
 
+    /// Whether there is one in which clients say whom they want.
+    #[must_use]
+    pub const fn name_destinations(self) -> bool {
+        self.ssl || self.quic || self.http
+    }
+
     /// The absent ones, by the names that Zeek gives them.
     #[must_use]
     pub fn absent(self) -> Vec<&'static str> {

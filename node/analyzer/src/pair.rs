@@ -272,6 +272,8 @@ pub struct Surroundings {
     pub arrival: Arrival,
     /// The evidence is thin: sampled, one-sided or NetFlow only.
     pub weak_evidence: bool,
+    /// The input has no log in which clients name destinations: that one has no name says nothing about it.
+    pub nothing_named: bool,
     /// The asset list calls the inside host of the group critical.
     pub critical_asset: bool,
 }

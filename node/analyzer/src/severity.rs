@@ -21,6 +21,9 @@ pub(crate) const SHARED_HOSTS_MIN: u32 = 5;
 /// of Google and Apple as these document them]
 const ORDINARY_PORTS: [u16; 11] = [80, 443, 465, 587, 853, 993, 995, 5223, 5228, 5229, 5230];
 
+/// DNS over TLS. [RFC 7858]
+const DNS_OVER_TLS: u16 = 853;
+
 /// How many of the inside hosts contact a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rarity {
@@ -85,6 +88,11 @@ pub fn rule(
     ) {
         return ruling.of_asset(around); // who else logs on there says nothing
     }
+    if behaviour == Behaviour::ReconnectStorm {
+        ruling.cap(true, Medium, "attempts alone");
+        ruling.cap(group.direction == Direction::Internal, Low, "a server inside that is down");
+        return ruling.of_asset(around);
+    }
     if is_scan(behaviour) {
         ruling.cap(true, Medium, "a scan alone");
         ruling.cap(around.weak_evidence, Low, "answers may have been missed");
@@ -107,51 +115,57 @@ pub fn rule(
     let rarity = Rarity::of(around);
     ruling.cap(rarity == Rarity::Common, Info, "common here");
     let shared = rarity == Rarity::Uncommon && around.hosts_contacting >= SHARED_HOSTS_MIN;
+    let known = around.arrival != Arrival::New;
     if is_phishing(behaviour) {
         // A few who fell for one mail are no reason to look away.
-        let usual = shared && around.arrival != Arrival::New;
+        let usual = shared && known;
         ruling.cap(usual, Low, "other hosts here use it too");
         return ruling.of_asset(around).of_evidence(around);
     }
     ruling.cap(rarity == Rarity::Uncommon, Medium, "not rare here");
+    let ordinary = is_ordinary(group);
+    let service = is_c2(behaviour) && (ordinary || may_be_ordinary(group, around));
     ruling.cap(
-        is_c2(behaviour) && shared && is_ordinary(group) && around.arrival != Arrival::New,
+        service && shared && known,
         Low,
         "an ordinary named service that other hosts here use too",
     );
     let inward = matches!(group.direction, Direction::Inbound | Direction::Internal);
     ruling.cap(is_c2(behaviour) && inward, Medium, "not from inside to outside");
-    let ordinary = is_c2(behaviour) && is_ordinary(group);
     ruling.cap(
-        ordinary && around.arrival == Arrival::Unknown,
+        service && around.arrival == Arrival::Unknown,
         Medium,
         "an ordinary named service, and no history to show that it is new",
     );
     ruling.cap(
-        ordinary && around.arrival == Arrival::Settled,
+        service && around.arrival == Arrival::Settled,
         Low,
         "an ordinary named service, here since the history began or for a month",
     );
     ruling.cap(
-        behaviour == Behaviour::MaliciousDownload
-            && is_ordinary(group)
-            && around.arrival != Arrival::New,
+        behaviour == Behaviour::MaliciousDownload && ordinary && known,
         Low,
         "from an ordinary named service",
     );
     ruling.cap(
         matches!(behaviour, Behaviour::MaliciousDownload | Behaviour::ExfilVolume)
             && shared
-            && is_ordinary(group)
-            && around.arrival != Arrival::New,
+            && ordinary
+            && known,
         Info,
         "an ordinary named service that other hosts here use too",
     );
     ruling.cap(
-        behaviour == Behaviour::InteractiveC2Channel && shared && around.arrival != Arrival::New,
+        matches!(
+            behaviour,
+            Behaviour::InteractiveC2Channel | Behaviour::LongConnection | Behaviour::ExfilVolume
+        ) && shared
+            && known,
         Low,
         "other hosts here talk to it too",
     );
+    let resolver = group.transport == 6 && group.port == DNS_OVER_TLS;
+    ruling.cap(is_c2(behaviour) && service && resolver, Low, "resolvers are asked all the time");
     ruling.cap(
         behaviour == Behaviour::ExfilVolume && around.arrival == Arrival::Settled,
         Low,
@@ -165,6 +179,12 @@ pub fn rule(
     ruling.cap(long, Medium, "duration alone");
     let settled = around.arrival == Arrival::Settled;
     ruling.cap(long && settled, Low, "here since the history began or for a month");
+    let explained = group.host.is_some() || may_be_ordinary(group, around);
+    ruling.cap(
+        long && explained && known,
+        Low,
+        "duration alone, and nothing odd about where it goes",
+    );
     let visit = group.direction == Direction::Inbound;
     ruling.cap(long && visit, Low, "a visitor that stays");
     ruling.of_asset(around).of_evidence(around)
@@ -243,6 +263,16 @@ pub(crate) fn is_ordinary(group: &Group<'_>) -> bool {
         && !hints.lacks_host_header()
         && hints.mime_mismatch == 0
         && group.totals.unanswered < group.totals.flows
+}
+
+/// What would be ordinary if a log could name it, and no log of the input could: by its port, and it answers. Where the
+/// sensor sees openings and recognises protocols elsewhere, it has to recognise one here too.
+fn may_be_ordinary(group: &Group<'_>, around: &Surroundings) -> bool {
+    let strange = group.hints.sessions.as_ref().is_some_and(|sessions| sessions.unrecognised);
+    around.nothing_named
+        && ORDINARY_PORTS.contains(&group.port)
+        && group.totals.unanswered < group.totals.flows
+        && !strange
 }
 
 /// A score in its surroundings.

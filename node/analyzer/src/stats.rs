@@ -28,7 +28,7 @@ pub use chance::rhythm_min_milli;
 pub use spread::{
     Repeated, Spread, distinct, gap_spread, gaps, mode, most_frequent, size_spread, spread,
 };
-pub use window::{WINDOW_S, Window, windows};
+pub use window::{WINDOW_S, Window, most_within, windows};
 
 use crate::pair::Contact;
 

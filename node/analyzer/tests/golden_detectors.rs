@@ -482,6 +482,53 @@ mod detectors {
     }
 
     #[test]
+    fn tries_at_a_dead_server_are_a_storm_from_twenty_an_hour_on() {
+        let unanswered = |contacts: &'static [Contact]| {
+            let mut group = by_address(contacts);
+            (group.totals.bytes_in, group.totals.bytes_out) = (0, 0);
+            group.totals.unanswered = group.totals.flows;
+            group
+        };
+        let every = |period, count: u32| -> &'static [Contact] {
+            let at = |number| Contact { second: START + number * period, bytes: 60 };
+            Vec::leak((0..count).map(at).collect())
+        };
+        let storm = |group: &Group<'_>| {
+            let hits = find(group);
+            let storm = hits.into_iter().find(|hit| hit.behaviour == Behaviour::ReconnectStorm);
+            storm.map(|hit| hit.base_milli)
+        };
+        assert_eq!(storm(&unanswered(every(180, 20))), Some(200), "20 in 57 minutes");
+        assert_eq!(storm(&unanswered(every(190, 400))), None, "19 in any hour");
+        assert_eq!(storm(&unanswered(every(10, 100))), Some(400));
+        assert_eq!(storm(&unanswered(every(1, 1_000))), Some(600));
+        let mut other = unanswered(every(10, 100));
+        other.totals.bytes_in = 1;
+        assert_eq!(storm(&other), None, "answered");
+        other.totals.bytes_in = 0;
+        other.direction = Direction::Inbound;
+        assert_eq!(storm(&other), None, "a probe");
+        other.direction = Direction::Outbound;
+        other.address = support::ip("2001:db8::77");
+        assert_eq!(storm(&other), None, "IPv6 that does not work");
+        other.address = support::ip("203.0.113.77");
+        other.transport = 17;
+        assert_eq!(storm(&other), None, "UDP asks nobody");
+        other.transport = 6;
+        let of = |group: &Group<'_>| {
+            rule(
+                Behaviour::ReconnectStorm,
+                650,
+                group,
+                &Surroundings { history_days: 30, ..around() },
+            )
+        };
+        assert_eq!(of(&other).severity, Severity::Medium);
+        other.direction = Direction::Internal;
+        assert_eq!(of(&other).severity, Severity::Low);
+    }
+
+    #[test]
     fn pieces_of_one_connection_are_one_long_connection_and_no_beacon() {
         let contacts = ticks(START, START + DAY, 300, 1, 222);
         let mut group = by_address(&contacts);
@@ -610,6 +657,14 @@ mod severities {
         assert_eq!(of(upload, 1, Arrival::Unknown), Severity::High);
         assert_eq!(of(upload, 1, Arrival::New), Severity::High);
         assert_eq!(of(upload, 1, Arrival::Settled), Severity::Low);
+        assert_eq!(of(upload, 5, Arrival::Unknown), Severity::Low);
+        let long = Behaviour::LongConnection;
+        assert_eq!(of(long, 1, Arrival::Unknown), Severity::Medium);
+        assert_eq!(of(long, 5, Arrival::Unknown), Severity::Low);
+        let named = by_name("vpn.example", &contacts);
+        let of_named = |arrival| rule(long, 700, &named, &Surroundings { arrival, ..known() });
+        assert_eq!(of_named(Arrival::Unknown).severity, Severity::Low, "it has a name");
+        assert_eq!(of_named(Arrival::New).severity, Severity::Medium, "that nobody knew");
     }
 
     #[test]
@@ -687,6 +742,60 @@ mod severities {
         assert_eq!(with(|group| group.port = 8_443), Severity::High);
         assert_eq!(with(|group| group.totals.flows = 4), Severity::High, "named by DNS mostly");
         assert_eq!(with(|group| group.hints.rare_signature = true), Severity::Medium);
+    }
+
+    #[test]
+    fn where_no_log_names_anything_a_missing_name_is_no_sign() {
+        let contacts = [Contact { second: START, bytes: 1 }];
+        let group = by_address(&contacts);
+        let of = |behaviour, group: &Group<'_>, arrival, nothing_named| {
+            let around = Surroundings { arrival, nothing_named, ..known() };
+            rule(behaviour, 700, group, &around).severity
+        };
+        let beacon =
+            |group: &Group<'_>, arrival, dark| of(Behaviour::C2BeaconIp, group, arrival, dark);
+        assert_eq!(beacon(&group, Arrival::Unknown, false), Severity::High);
+        assert_eq!(beacon(&group, Arrival::Unknown, true), Severity::Medium);
+        assert_eq!(beacon(&group, Arrival::Settled, true), Severity::Low);
+        assert_eq!(beacon(&group, Arrival::New, true), Severity::High);
+        let with = |change: fn(&mut Group<'_>)| {
+            let mut group = group.clone();
+            change(&mut group);
+            beacon(&group, Arrival::Unknown, true)
+        };
+        assert_eq!(with(|group| group.port = 8_443), Severity::High);
+        assert_eq!(with(|group| group.totals.unanswered = 1), Severity::High);
+        let strange = flowlore_analyzer::pair::Sessions {
+            count: 1,
+            first_us: 0,
+            longest_us: 60_000_000,
+            bytes_out: 2_000,
+            bytes_in: 2_000,
+            packets_out: 20,
+            packets_in: 20,
+            nameless: false,
+            unrecognised: true,
+        };
+        let mut shell = group.clone();
+        shell.hints.sessions = Some(Box::new(strange));
+        let session = Behaviour::InteractiveC2Channel;
+        assert_eq!(
+            of(session, &shell, Arrival::Unknown, true),
+            Severity::High,
+            "recognised elsewhere"
+        );
+        let long = |dark| of(Behaviour::LongConnection, &group, Arrival::Unknown, dark);
+        assert_eq!([long(false), long(true)], [Severity::Medium, Severity::Low]);
+    }
+
+    #[test]
+    fn resolvers_that_are_asked_over_tls_are_low() {
+        let contacts = [Contact { second: START, bytes: 1 }];
+        let of =
+            |group: &Group<'_>| rule(Behaviour::C2BeaconHttpTls, 700, group, &known()).severity;
+        let named = Group { port: 853, ..by_name("dns.example", &contacts) };
+        assert_eq!(of(&named), Severity::Low);
+        assert_eq!(of(&Group { port: 853, ..by_address(&contacts) }), Severity::High, "no name");
     }
 
     #[test]
@@ -923,6 +1032,7 @@ mod properties {
                 arrival: [Arrival::Unknown, Arrival::Settled, Arrival::New]
                     [random.below(3) as usize],
                 weak_evidence: random.below(2) == 1,
+                nothing_named: random.below(2) == 0,
                 critical_asset: random.below(2) == 1,
             };
             let hits = detect(&group, &around, &mut Scratch::default());

@@ -144,24 +144,6 @@ fn addresses_that_no_look_up_led_to() {
 }
 
 #[test]
-fn refused_again_and_again() {
-    let refused = |count: u64, apart: u64, port: u16, state: &str| -> Vec<String> {
-        (0..count)
-            .map(|n| {
-                flow(n * apart, "10.20.0.9", port)
-                    .replace("\t900\t1400\tSF", &format!("\t0\t0\t{state}"))
-            })
-            .collect()
-    };
-    let of = |rows: Vec<String>| said(&report(&with(&rows), &all()), Behaviour::ReconnectStorm);
-    assert_eq!(of(refused(5, 60, 8_080, "REJ")), Some((Severity::Info, None, "hygiene")));
-    assert_eq!(of(refused(4, 60, 8_080, "REJ")), None);
-    assert_eq!(of(refused(5, 900, 8_080, "REJ")), None, "the fifth an hour after the first");
-    assert_eq!(of(refused(5, 60, 8_080, "S0")), None);
-    assert_eq!(of(refused(4, 60, 23, "S0")), Some((Severity::Info, None, "hygiene")));
-}
-
-#[test]
 fn a_name_that_turns_private() {
     let of = |first: &str, second: &str, apart_ms: u64| {
         let mut files = with(&[flow(5, "198.51.100.1", 443)]);

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use flowlore_analyzer::direction::is_private;
 use flowlore_analyzer::places::Places;
+use flowlore_common::time;
 use ipnet::IpNet;
 
 use super::survey::Survey;
@@ -22,7 +24,7 @@ const LABORATORY: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 
 /// The day that recordings are laid into.
 pub(super) struct Day {
-    pub(super) paths: Vec<std::path::PathBuf>,
+    pub(super) path: PathBuf,
     pub(super) home: Vec<IpNet>,
     pub(super) places: Arc<Places>,
     /// Inside machines that send something, ascending.
@@ -37,19 +39,30 @@ pub(super) struct Laid {
 }
 
 impl Day {
+    /// The day in this folder of a sample.
     pub(super) fn new(
-        paths: Vec<std::path::PathBuf>,
-        home: Vec<IpNet>,
-        places: Arc<Places>,
-        survey: &Survey,
-    ) -> Self {
+        (path, day): (PathBuf, time::Day),
+        home: &[IpNet],
+        places: &Arc<Places>,
+    ) -> anyhow::Result<Self> {
+        let survey = Survey::read(&vec![(vec![path.clone()], View::default())])?;
         let inside = |address: &IpAddr| home.iter().any(|net| net.contains(address));
         let mut machines: Vec<IpAddr> = survey.flows.iter().map(|flow| flow.source).collect();
         machines.retain(|address| address.is_ipv4() && inside(address));
         machines.sort_unstable();
         machines.dedup();
-        let first_us = survey.first_us.unwrap_or(0);
-        Self { paths, home, places, machines, start_us: first_us - first_us.rem_euclid(DAY_US) }
+        Ok(Self {
+            path,
+            home: home.to_vec(),
+            places: Arc::clone(places),
+            machines,
+            start_us: i64::from(day.0) * DAY_US,
+        })
+    }
+
+    /// Which day it is.
+    pub(super) fn day(&self) -> time::Day {
+        time::Day(u16::try_from(self.start_us / DAY_US).unwrap_or(0))
     }
 
     /// Lays a recording in. Of a long one the first 24 hours.

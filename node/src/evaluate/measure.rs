@@ -1,9 +1,10 @@
 //! Everything that is measured, in turn.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
+use flowlore_analyzer::history::History;
 use flowlore_analyzer::report::model::{Finding, Incident, Report};
 use flowlore_common::label::{Behaviour, Severity};
 
@@ -14,7 +15,7 @@ use super::result::{
     RecordingRow, RobustnessRow, SCHEMA,
 };
 use super::rivals::{Item, Rivals};
-use super::sample::Sample;
+use super::sample::{FIRST_DAY, Sample};
 use super::seen::{self, Recordings};
 use super::survey::Survey;
 use super::truth::{self, Due, Recording};
@@ -22,11 +23,17 @@ use super::view::{Log, Share, View};
 
 /// Sample days of sixty visits each: of 480, half are submissions.
 const PHISHING_DAYS: u64 = 8;
-/// Ways of looking, the rank that counts in each, and the percent of groups that are to be within it.
-const RANKS: [(&str, usize, u8); 4] =
-    [("as_is", 3, 90), ("conn_only", 3, 75), ("laid", 10, 85), ("laid_conn_only", 10, 70)];
-/// Days that the alert budget leaves out.
-const BUDGET_FROM_DAY: usize = 2;
+/// Ways of looking, the rank that counts in each, and the percent of groups that are to be within it, if there is a goal.
+const RANKS: [(&str, usize, Option<u8>); 6] = [
+    ("as_is", 3, Some(90)),
+    ("conn_only", 3, Some(75)),
+    ("laid", 10, Some(85)),
+    ("laid_conn_only", 10, Some(70)),
+    ("laid_first_day", 10, None),
+    ("laid_first_day_conn_only", 10, None),
+];
+/// Days that the alert budget leaves out; in them a history learns what is usual.
+const LEARNING_DAYS: usize = 2;
 /// When it is looked whether a place has been found, seconds after its first flow.
 const LADDER_S: [u32; 14] = [
     60, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 21_600, 28_800, 43_200, 86_400, 172_800,
@@ -47,11 +54,9 @@ pub(super) fn all(
         recordings.extend(truth::read(table)?);
     }
     let work = tempfile::tempdir()?;
-    let clean = Sample::make(&work.path().join("clean"), seed, hosts, days, "clean")?;
-    let first_day: Vec<PathBuf> = clean.days().take(1).collect();
-    let survey = Survey::read(&[(first_day.clone(), View::default())])?;
-    let day = Day::new(first_day, clean.home.clone(), Arc::clone(&clean.places), &survey);
-    drop(survey);
+    let network = (seed, hosts);
+    let clean = Sample::make(&work.path().join("clean"), network, (FIRST_DAY, days), "clean")?;
+    let laid = Laying::new(&clean)?;
     let mut evaluation = Evaluation {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -66,14 +71,14 @@ pub(super) fn all(
         calibration: Vec::new(),
         robustness: Vec::new(),
         detection_time: DetectionTime::default(),
-        beacons: beacons(&work.path().join("grid"), seed, hosts)?,
+        beacons: beacons(&work.path().join("grid"), network, &laid)?,
         phishing: phishing::measure(work.path(), seed..seed + PHISHING_DAYS)?,
         items: BTreeMap::new(),
     };
     let mut tally = Tally::default();
     for recording in &recordings {
         if truth::READ.contains(&recording.format.as_str()) {
-            let row = tally.recording(recording, &day)?;
+            let row = tally.recording(recording, &laid)?;
             evaluation.recordings.push(row);
         } else {
             let names = evaluation.not_read.entry(recording.format.clone()).or_default();
@@ -86,7 +91,7 @@ pub(super) fn all(
         add(&mut items, row.items);
     }
     evaluation.items.insert("captures".to_owned(), items);
-    let (planted, items) = sample(&work.path().join("planted"), seed, hosts)?;
+    let (planted, items) = sample(&work.path().join("planted"), network)?;
     evaluation.items.insert("sample".to_owned(), items);
     evaluation.behaviours = behaviours("captures", &tally.behaviours);
     evaluation.behaviours.extend(behaviours("sample", &planted));
@@ -125,6 +130,68 @@ fn rank(report: &Report, due: &[Due]) -> Option<usize> {
     report.incidents.iter().position(|one| right.contains(one.id.as_str())).map(|at| at + 1)
 }
 
+fn conn_only(view: &mut View) {
+    view.has = |log| log == Log::Conn;
+}
+
+/// The days that recordings are laid into: the first of a node, of which nothing is known, and the third.
+struct Laying {
+    first: Day,
+    third: Day,
+    /// What was here on the days before the third, by all logs and by conn.log alone.
+    histories: [Option<History>; 2],
+}
+
+impl Laying {
+    fn new(clean: &Sample) -> anyhow::Result<Self> {
+        let mut days: Vec<_> = clean.days().take(LEARNING_DAYS + 1).collect();
+        let first = days.first().cloned().context("no sample day")?;
+        let third = days.pop().unwrap_or_else(|| first.clone());
+        let before: Recordings =
+            days.into_iter().map(|(path, _)| (vec![path], View::default())).collect();
+        let learn = |seen: Recordings| -> anyhow::Result<Option<History>> {
+            let mut history = Some(History::default());
+            for day in seen {
+                history = seen::analyze(&vec![day], &clean.home, &clean.places, history)?.history;
+            }
+            Ok(history)
+        };
+        Ok(Self {
+            first: Day::new(first, &clean.home, &clean.places)?,
+            third: Day::new(third, &clean.home, &clean.places)?,
+            histories: [learn(before.clone())?, learn(seen::with(&before, conn_only))?],
+        })
+    }
+
+    /// The place of the true incident in each of the days, by all logs and by conn.log alone.
+    fn ranks(
+        &self,
+        recording: &Recording,
+        survey: &Survey,
+    ) -> anyhow::Result<Vec<(&'static str, Option<usize>)>> {
+        let Self { first, third, histories: [all, conn] } = self;
+        let views = [
+            ("laid", third, false, all.clone()),
+            ("laid_conn_only", third, true, conn.clone()),
+            ("laid_first_day", first, false, None),
+            ("laid_first_day_conn_only", first, true, None),
+        ];
+        let ranks = views.into_iter().map(|(name, day, only_conn, history)| {
+            let laid = day.lay(recording, survey);
+            let mut seen: Recordings = vec![
+                (vec![day.path.clone()], View::default()),
+                (vec![recording.path.clone()], laid.view),
+            ];
+            if only_conn {
+                seen = seen::with(&seen, conn_only);
+            }
+            let report = seen::analyze(&seen, &day.home, &day.places, history)?.report;
+            Ok((name, rank(&report, &laid.due)))
+        });
+        ranks.collect()
+    }
+}
+
 /// Counts over recordings.
 #[derive(Default)]
 struct Tally {
@@ -137,7 +204,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn recording(&mut self, recording: &Recording, day: &Day) -> anyhow::Result<RecordingRow> {
+    fn recording(&mut self, recording: &Recording, laid: &Laying) -> anyhow::Result<RecordingRow> {
         let repeated = !self.groups.insert(recording.group.clone());
         let here: Recordings = vec![(vec![recording.path.clone()], View::default())];
         let analyze = |seen: &Recordings| -> anyhow::Result<Report> {
@@ -147,23 +214,14 @@ impl Tally {
         let survey = Survey::read(&here)?;
         let rivals = Rivals::of(&survey, &recording.home);
         let mut ranks = BTreeMap::new();
-        let conn_only = |view: &mut View| view.has = |log| log == Log::Conn;
         if !recording.due.is_empty() {
-            let laid = day.lay(recording, &survey);
-            let base: Recordings = vec![
-                (day.paths.clone(), View::default()),
-                (vec![recording.path.clone()], laid.view),
-            ];
-            let in_day = |seen: &Recordings| -> anyhow::Result<Option<usize>> {
-                Ok(rank(&seen::analyze(seen, &day.home, &day.places, None)?.report, &laid.due))
-            };
             let due = &recording.due;
-            for (name, rank) in [
+            let mut found = vec![
                 ("as_is", rank(&report, due)),
                 ("conn_only", rank(&analyze(&seen::with(&here, conn_only))?, due)),
-                ("laid", in_day(&base)?),
-                ("laid_conn_only", in_day(&seen::with(&base, conn_only))?),
-            ] {
+            ];
+            found.extend(laid.ranks(recording, &survey)?);
+            for (name, rank) in found {
                 rank.map(|rank| ranks.insert(name.to_owned(), rank));
             }
         }
@@ -358,12 +416,16 @@ fn ranks(rows: &[RecordingRow]) -> Vec<RankRow> {
 /// Clean days one after the other, each with the history of those before it.
 fn budget(sample: &Sample, hosts: u32) -> anyhow::Result<Option<Budget>> {
     let mut budget = Budget { host_days: 0, high: 0, delivered: 0, low: 0 };
-    let mut history = Some(Default::default());
-    for (number, day) in sample.days().enumerate() {
-        let here = vec![(vec![day], View::default())];
-        let analysis = seen::analyze(&here, &sample.home, &sample.places, history)?;
+    let mut history = Some(History::default());
+    for (number, (day, _)) in sample.days().enumerate() {
+        let analysis = seen::analyze(
+            &vec![(vec![day], View::default())],
+            &sample.home,
+            &sample.places,
+            history,
+        )?;
         history = analysis.history;
-        if number < BUDGET_FROM_DAY {
+        if number < LEARNING_DAYS {
             continue;
         }
         budget.host_days += u64::from(hosts);
@@ -377,11 +439,10 @@ fn budget(sample: &Sample, hosts: u32) -> anyhow::Result<Option<Budget>> {
 
 /// A day with everything planted, by its own key.
 fn sample(
-    folder: &std::path::Path,
-    seed: u64,
-    hosts: u32,
+    folder: &Path,
+    network: (u64, u32),
 ) -> anyhow::Result<(BTreeMap<Behaviour, BehaviourRow>, Items)> {
-    let sample = Sample::make(folder, seed, hosts, 1, "all")?;
+    let sample = Sample::make(folder, network, (FIRST_DAY, 1), "all")?;
     let here: Recordings = vec![(vec![sample.folder().to_owned()], View::default())];
     let report = seen::analyze(&here, &sample.home, &sample.places, None)?.report;
     let due: Vec<Due> = truth::read(&sample.key())?.into_iter().flat_map(|one| one.due).collect();
@@ -399,18 +460,24 @@ fn sample(
     Ok((rows, items))
 }
 
-/// Beacons of every habit, one at a time each, in one day.
-fn beacons(folder: &std::path::Path, seed: u64, hosts: u32) -> anyhow::Result<Vec<BeaconRow>> {
-    let sample = Sample::make(folder, seed, hosts, 1, "beacon-grid")?;
+/// Beacons of every habit, one at a time each, in one day: the third of a node that knows the two before, and its first.
+fn beacons(folder: &Path, network: (u64, u32), laid: &Laying) -> anyhow::Result<Vec<BeaconRow>> {
+    let day = laid.third.day();
+    let sample = Sample::make(folder, network, (day, 1), "beacon-grid")?;
     let here: Recordings = vec![(vec![sample.folder().to_owned()], View::default())];
-    let report = seen::analyze(&here, &sample.home, &sample.places, None)?.report;
+    let [history, _] = &laid.histories;
+    let report = seen::analyze(&here, &sample.home, &sample.places, history.clone())?.report;
+    let unlearned = seen::analyze(&here, &sample.home, &sample.places, None)?.report;
     let rivals = Rivals::of(&Survey::read(&here)?, &sample.home);
     let key = truth::read(&sample.key())?;
     let due = key.iter().flat_map(|recording| &recording.due);
     let mut rows: BTreeMap<(String, u64), BeaconRow> = BTreeMap::new();
     for (planted, due) in sample.planted.iter().zip(due) {
-        let at = |one: &&Finding| due.is_found_by(one);
-        let severity = report.findings.iter().filter(at).map(|one| one.severity).max();
+        let severity_in = |report: &Report| {
+            let here = report.findings.iter().filter(|one| due.is_found_by(one));
+            here.map(|one| one.severity).max()
+        };
+        let (severity, unlearned) = (severity_in(&report), severity_in(&unlearned));
         let has = |items: &[Item]| {
             let place =
                 |item: &Item| due.source == Some(item.0) && due.destinations.contains(&item.1);
@@ -424,6 +491,7 @@ fn beacons(folder: &std::path::Path, seed: u64, hosts: u32) -> anyhow::Result<Ve
                 n: 0,
                 found: 0,
                 delivered: 0,
+                first_day: 0,
                 rita: 0,
                 sentinel: 0,
                 elastic: 0,
@@ -431,6 +499,7 @@ fn beacons(folder: &std::path::Path, seed: u64, hosts: u32) -> anyhow::Result<Ve
             row.n += 1;
             row.found += u64::from(severity.is_some());
             row.delivered += u64::from(severity >= Some(Severity::Medium));
+            row.first_day += u64::from(unlearned >= Some(Severity::Medium));
             row.rita += has(&rivals.rita);
             row.sentinel += has(&rivals.sentinel);
             row.elastic += has(&rivals.elastic);

@@ -7,7 +7,7 @@ use std::path::Path;
 use flowlore_common::label::Behaviour;
 
 use super::result::{Phishing, PhishingRow};
-use super::sample::Sample;
+use super::sample::{FIRST_DAY, Sample};
 use super::seen;
 use super::view::View;
 
@@ -36,7 +36,7 @@ pub(super) fn measure(folder: &Path, seeds: Range<u64>) -> anyhow::Result<Phishi
     let mut sum = Phishing { seeds: seeds.end - seeds.start, ..Phishing::default() };
     for seed in seeds {
         let folder = folder.join(format!("phishing-{seed}"));
-        let sample = Sample::make(&folder, seed, HOSTS, 1, "phishing-grid")?;
+        let sample = Sample::make(&folder, (seed, HOSTS), (FIRST_DAY, 1), "phishing-grid")?;
         let here = vec![(vec![sample.folder().to_owned()], View::default())];
         let report = seen::analyze(&here, &sample.home, &sample.places, None)?.report;
         for planted in &sample.planted {

@@ -65,14 +65,15 @@ pub(super) struct Items {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RankRow {
-    /// `as_is`, `conn_only`, `laid`, `laid_conn_only`.
+    /// `as_is`, `conn_only`; `laid` into a day that has a history, `laid_first_day` into one that has none, both also
+    /// with `_conn_only`.
     pub(super) view: String,
     /// The rank that counts.
     pub(super) top: usize,
     pub(super) n: u64,
     pub(super) within: u64,
-    /// Percent that are to be within.
-    pub(super) target_percent: u8,
+    /// Percent that are to be within, if there is a goal.
+    pub(super) target_percent: Option<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -142,8 +143,10 @@ pub(super) struct BeaconRow {
     pub(super) n: u64,
     /// Found at any severity.
     pub(super) found: u64,
-    /// Medium severity and above.
+    /// Medium severity and above, with a history of two days.
     pub(super) delivered: u64,
+    /// The same without a history.
+    pub(super) first_day: u64,
     pub(super) rita: u64,
     pub(super) sentinel: u64,
     pub(super) elastic: u64,

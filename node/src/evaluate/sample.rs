@@ -13,7 +13,7 @@ use super::seen;
 use crate::synth;
 
 /// A Monday.
-const FIRST_DAY: Day = Day(20_780);
+pub(super) const FIRST_DAY: Day = Day(20_780);
 
 /// Days of one org.
 pub(super) struct Sample {
@@ -26,17 +26,15 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Makes days below a folder.
+    /// Makes days below a folder, from `first_day` on.
     pub(super) fn make(
         folder: &Path,
-        seed: u64,
-        hosts: u32,
-        days: u16,
+        (seed, hosts): (u64, u32),
+        (first_day, days): (Day, u16),
         scenarios: &str,
     ) -> anyhow::Result<Self> {
         let scenarios = Scenario::list(scenarios).map_err(anyhow::Error::msg)?;
-        let params =
-            Params { seed, first_day: FIRST_DAY, days, orgs: 1, hosts, rows: None, scenarios };
+        let params = Params { seed, first_day, days, orgs: 1, hosts, rows: None, scenarios };
         let summary = synth::write(&params, folder, false)
             .with_context(|| format!("sample days in {}", folder.display()))?;
         let (org, nets) = summary.orgs.first().context("sample days without an org")?;
@@ -44,7 +42,7 @@ impl Sample {
         let planted = summary.planted;
         let places = seen::places(folder)?;
         let folder = folder.join(org);
-        Ok(Self { folder, first_day: FIRST_DAY, days, home, places, planted })
+        Ok(Self { folder, first_day, days, home, places, planted })
     }
 
     /// The folder with all days.
@@ -58,7 +56,8 @@ impl Sample {
     }
 
     /// The days' folders in order.
-    pub(super) fn days(&self) -> impl Iterator<Item = PathBuf> {
-        (0..self.days).map(|day| self.folder.join(Day(self.first_day.0 + day).to_string()))
+    pub(super) fn days(&self) -> impl Iterator<Item = (PathBuf, Day)> {
+        let days = (0..self.days).map(|number| Day(self.first_day.0 + number));
+        days.map(|day| (self.folder.join(day.to_string()), day))
     }
 }

@@ -25,8 +25,10 @@ fn view(name: &str) -> &str {
     match name {
         "as_is" => "as they are",
         "conn_only" => "conn.log alone",
-        "laid" => "laid into a benign day",
-        "laid_conn_only" => "laid into a day, conn.log alone",
+        "laid" => "laid into a node's third day",
+        "laid_conn_only" => "the same, conn.log alone",
+        "laid_first_day" => "laid into a node's first day",
+        "laid_first_day_conn_only" => "the first day, conn.log alone",
         other => other,
     }
 }
@@ -69,11 +71,11 @@ pub(super) fn text(evaluation: &Evaluation) -> String {
     for row in &evaluation.ranks {
         let _ = writeln!(
             out,
-            "  {:>2}, {:<32} {:<32} target {} %",
+            "  {:>2}, {:<32} {:<32} {}",
             row.top,
             view(&row.view),
             share(row.within, row.n),
-            row.target_percent
+            row.target_percent.map_or(String::new(), |percent| format!("target {percent} %"))
         );
     }
     behaviours(&mut out, evaluation);
@@ -100,8 +102,18 @@ pub(super) fn text(evaluation: &Evaluation) -> String {
 fn recordings(out: &mut String, evaluation: &Evaluation) {
     let _ = writeln!(
         out,
-        "{:<22} {:>5} {:>5} {:>5} {:>5}  {:>4} {:>4} {:>4} {:>6}  not found",
-        "recording", "as is", "conn", "laid", "l.conn", "ours", "RITA", "loud", "notice"
+        "{:<22} {:>5} {:>5} {:>5} {:>6} {:>5} {:>6}  {:>4} {:>4} {:>4} {:>6}  not found",
+        "recording",
+        "as is",
+        "conn",
+        "laid",
+        "l.conn",
+        "1st",
+        "1.conn",
+        "ours",
+        "RITA",
+        "loud",
+        "notice"
     );
     for row in &evaluation.recordings {
         let rank = |name: &str| match (row.malicious, row.ranks.get(name)) {
@@ -111,12 +123,14 @@ fn recordings(out: &mut String, evaluation: &Evaluation) {
         };
         let _ = writeln!(
             out,
-            "{:<22} {:>5} {:>5} {:>5} {:>5}  {:>4} {:>4} {:>4} {:>6}  {}{}",
+            "{:<22} {:>5} {:>5} {:>5} {:>6} {:>5} {:>6}  {:>4} {:>4} {:>4} {:>6}  {}{}",
             row.group,
             rank("as_is"),
             rank("conn_only"),
             rank("laid"),
             rank("laid_conn_only"),
+            rank("laid_first_day"),
+            rank("laid_first_day_conn_only"),
             row.items.ours,
             row.items.rita,
             row.loud,
@@ -194,16 +208,17 @@ fn rest(out: &mut String, evaluation: &Evaluation) {
     }
     let _ = writeln!(
         out,
-        "\nBeacons planted            n  found  medium+  RITA 0.7  Sentinel  Elastic"
+        "\nBeacons planted            n  found  medium+  first day  RITA 0.7  Sentinel  Elastic"
     );
     for row in &evaluation.beacons {
         let _ = writeln!(
             out,
-            "  {:<20} {:>5} {:>6} {:>8} {:>9} {:>9} {:>8}",
+            "  {:<20} {:>5} {:>6} {:>8} {:>10} {:>9} {:>9} {:>8}",
             format!("{} {}", row.parameter, row.value),
             row.n,
             row.found,
             row.delivered,
+            row.first_day,
             row.rita,
             row.sentinel,
             row.elastic
@@ -276,11 +291,11 @@ pub(super) fn readme(evaluation: &Evaluation) -> String {
     for row in &evaluation.ranks {
         let _ = writeln!(
             out,
-            "| captures {}: true incident among the first {} | {} | {} % |",
+            "| captures {}: true incident among the first {} | {} | {} |",
             view(&row.view),
             row.top,
             share(row.within, row.n),
-            row.target_percent
+            row.target_percent.map_or(String::new(), |percent| format!("{percent} %"))
         );
     }
     if let Some(budget) = &evaluation.budget {

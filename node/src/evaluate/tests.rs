@@ -8,7 +8,8 @@ use super::*;
 #[test]
 fn a_sample_day_as_a_capture_is_found_wherever_it_is_laid() {
     let folder = tempfile::tempdir().unwrap();
-    let sample = Sample::make(&folder.path().join("s"), 7, 12, 1, "beacons").unwrap();
+    let sample =
+        Sample::make(&folder.path().join("s"), (7, 12), (sample::FIRST_DAY, 1), "beacons").unwrap();
     let other = folder.path().join("s/other.tsv");
     let key = std::fs::read_to_string(sample.key()).unwrap();
     let unread = "x.flows\tsflow\t10.0.0.0/8\t*\t-\t-\t-\t-\thigh\tbenign\tnot-read\t\n";

@@ -97,9 +97,11 @@ impl Due {
                     to.address == address || to.addresses_seen.contains(&address)
                 })
         };
+        // What goes through a proxy goes to the proxy's port.
+        let behind_proxy = finding.behaviour == Behaviour::C2BeaconProxied;
         self.source.is_none_or(|source| source == finding.source.address)
             && (self.destinations.is_empty() || self.destinations.iter().any(named))
-            && self.port.is_none_or(|port| port == to.port)
+            && self.port.is_none_or(|port| port == to.port || behind_proxy)
             && self.transport.as_ref().is_none_or(|transport| *transport == to.transport)
     }
 

@@ -66,7 +66,7 @@ const ROWS_A_DAY: (u64, u64) = (2_190, 1_500);
 pub fn generate(params: &Params, out: &mut dyn Output) -> Result<Summary, Error> {
     params.check().map_err(Error::Params)?;
     let hosts = machines(params);
-    let mut world = World::new(params.seed, hosts);
+    let mut world = World::new(params.seed, hosts, params.first_day);
     let orgs: Vec<Org> =
         (0..params.orgs).map(|index| Org::new(params.seed, index, hosts, &world)).collect();
     let mut plants = plan(params, &mut world, &orgs);

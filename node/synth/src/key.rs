@@ -41,6 +41,8 @@ struct BenignAgent {
     destination: String,
     period_s: u64,
     jitter_permille: u64,
+    /// The day on which it is installed.
+    since: String,
 }
 
 /// `key.tsv`. Several values of one cell are joined by `|`, as everywhere in this format; an org's
@@ -113,6 +115,7 @@ pub(crate) fn parameters_json(
                         destination: world.service(agent.service).name.clone(),
                         period_s: agent.period,
                         jitter_permille: agent.jitter,
+                        since: agent.since.to_string(),
                     });
                 }
             }

@@ -6,6 +6,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use flowlore_common::time::Day;
+
 use crate::limits::{OUTSIDE_ADDRESSES, PLANT_ADDRESSES};
 use crate::names::{HOSTING, brand};
 use crate::random::Random;
@@ -58,6 +60,8 @@ pub(crate) struct Agent {
     pub(crate) clear: bool,
     /// How many of 1,000 machines run it; 0: one or two machines of some orgs.
     pub(crate) spread: u64,
+    /// The day on which it is installed.
+    pub(crate) since: Day,
 }
 
 /// Everything outside.
@@ -94,12 +98,18 @@ pub(crate) struct World {
     brands: u64,
 }
 
+/// On how many days after the first new programs appear: more than any evaluation is long.
+const NEWCOMER_DAYS: u16 = 30;
+/// One new program a day for so many machines, which about half of the orgs install on a machine or two. [ours: a guess, so
+/// about five installations a week and 250 machines of something that polls and was never contacted there]
+const NEWCOMER_HOSTS: u64 = 250;
+
 /// How many web sites there are for an org of 50 machines and for the largest one.
 const SITES: (u64, u64) = (500, 4_000);
 
 impl World {
     /// The outside of a seed, with more sites for larger orgs.
-    pub(crate) fn new(seed: u64, hosts: u32) -> Self {
+    pub(crate) fn new(seed: u64, hosts: u32, first_day: Day) -> Self {
         let mut random = Random::new("world", seed);
         let mut spare = documentation_addresses();
         for index in (1..spare.len()).rev() {
@@ -132,10 +142,12 @@ impl World {
             brands: 0,
         };
         world.add_utilities();
-        world.add_agents();
+        world.add_agents(first_day);
         world.add_sites(u64::from(hosts));
         world.scanners = world.take(150);
         world.visitors = world.take(150);
+        let cloud = world.take(9);
+        world.add_newcomers(u64::from(hosts), &cloud, first_day);
         debug_assert!(world.spare.len() >= PLANT_ADDRESSES, "{}", world.spare.len());
         world
     }
@@ -218,13 +230,13 @@ impl World {
 
     /// Programs that call home: those of whole fleets, and those on a machine or two, which look
     /// most like a beacon and are none.
-    fn add_agents(&mut self) {
+    fn add_agents(&mut self, since: Day) {
         let mut fleet = |label: &str, every: (u64, u64), sizes, clear, spread| {
             let name = format!("{label}.{}.example", self.brand());
             let addresses = self.random.between(1, 4) as usize;
             let service = self.add(name, addresses);
             let (period, jitter) = every;
-            self.agents.push(Agent { service, period, jitter, sizes, clear, spread });
+            self.agents.push(Agent { service, period, jitter, sizes, clear, spread, since });
         };
         // Seconds and jitter, bytes up and down, clear text, machines of 1,000.
         fleet("sensor.cloud", (300, 20), (420, 180), false, 900);
@@ -260,16 +272,35 @@ impl World {
         for label in labels {
             let name = format!("{label}.{}.example", self.brand());
             let service = self.add(name, 1);
-            let random = &mut self.random;
-            let agent = Agent {
-                service,
-                period: *random.pick(&[30, 60, 60, 120, 300, 300, 600, 900, 1_800, 3_600]),
-                jitter: *random.pick(&[0, 10, 50, 100, 300]),
-                sizes: (random.around(700, 1_000), random.around(900, 1_500)),
-                clear: random.chance(250),
-                spread: 0,
-            };
-            self.agents.push(agent);
+            self.add_lone_agent(service, since);
+        }
+    }
+
+    fn add_lone_agent(&mut self, service: ServiceId, since: Day) {
+        let random = &mut self.random;
+        let agent = Agent {
+            service,
+            period: *random.pick(&[30, 60, 60, 120, 300, 300, 600, 900, 1_800, 3_600]),
+            jitter: *random.pick(&[0, 10, 50, 100, 300]),
+            sizes: (random.around(700, 1_000), random.around(900, 1_500)),
+            clear: random.chance(250),
+            spread: 0,
+            since,
+        };
+        self.agents.push(agent);
+    }
+
+    /// Programs that somebody installs later on: a network whose software never changes would make any history look
+    /// better than it is. They call a cloud.
+    fn add_newcomers(&mut self, hosts: u64, cloud: &[Ipv4Addr], first_day: Day) {
+        for since in (1..=NEWCOMER_DAYS).map(|days| Day(first_day.0.saturating_add(days))) {
+            let part = hosts % NEWCOMER_HOSTS * 1_000 / NEWCOMER_HOSTS;
+            let count = hosts / NEWCOMER_HOSTS + u64::from(self.random.chance(part));
+            for _ in 0..count {
+                let name = format!("agent.{}.example", self.brand());
+                let service = self.add_at(name, cloud.to_vec(), true);
+                self.add_lone_agent(service, since);
+            }
         }
     }
 

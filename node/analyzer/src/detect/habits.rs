@@ -12,10 +12,7 @@ use super::{Evidence, Hit, Score, words};
 pub(crate) const PEERS_MIN: usize = 5;
 /// Different server names of Tor. [ours: one may be a site's]
 pub(crate) const TOR_NAMES_MIN: usize = 2;
-/// Refused connections, and those to telnet. [Slips]
-pub(crate) const REFUSED_MIN: usize = 5;
-pub(crate) const TELNET_MIN: usize = 4;
-/// The time within which connections are counted and answers compared, microseconds. [Slips: windows of an hour]
+/// The time within which answers are compared, microseconds. [Slips: windows of an hour]
 pub(crate) const WINDOW_US: i64 = 3_600_000_000;
 /// How long a host has asked the DNS before its silence says something, microseconds. [Slips: 30 minutes]
 pub(crate) const WARM_US: i64 = 1_800_000_000;
@@ -182,13 +179,6 @@ impl Habit {
                 "without_dns",
                 format!("{flows} to {hosts} that no look-up led to, such as {what}."),
                 "Addresses built into programs, and DNS over HTTPS, look the same.",
-            ),
-            Behaviour::ReconnectStorm => (
-                "refused",
-                format!(
-                    "Up to {count} refused connections within an hour to one port, such as {what}."
-                ),
-                "A service that is down looks the same.",
             ),
             _ => (
                 "rebound",

@@ -10,7 +10,7 @@ use flowlore_common::label::Behaviour;
 use super::{Evidence, Hit, Score, words};
 use crate::pair::{Group, Surroundings};
 use crate::score::{self, Steps};
-use crate::stats::Scratch;
+use crate::stats::{self, Scratch};
 
 /// Sessions within the window: medium from the first step on, high is left to what follows a success.
 const LOGIN_STEPS: Steps = Steps { base: 0, low: 20, medium: 200, high: 2_000 };
@@ -34,15 +34,7 @@ fn attempts(group: &Group<'_>) -> Option<u64> {
     {
         return None;
     }
-    let contacts = group.contacts;
-    let mut from = 0;
-    let within = contacts.iter().enumerate().map(|(at, contact)| {
-        while contact.second - contacts[from].second >= WINDOW_S {
-            from += 1;
-        }
-        at + 1 - from
-    });
-    let most = within.max().unwrap_or(0) as u64;
+    let most = stats::most_within(group.contacts, WINDOW_S);
     (most >= LOGIN_STEPS.low).then_some(most)
 }
 

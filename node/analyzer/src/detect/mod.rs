@@ -17,6 +17,7 @@
 //! | [`login`] | log-on after log-on, as guessed passwords are |
 //! | `login_failures_then_success` | the one that worked; asked of a source and target |
 //! | `port_protocol_mismatch` | a connection to a port of the web that speaks something else |
+//! | `reconnect_storm` | try after try at a server that never answers |
 //! | `scan` | many hosts or ports tried, which gave nothing; asked of a source, not of a group |
 //! | `ssh_success_inferred` | an SSH session after many short ones; asked of a source and server |
 //! | `interactive_c2_channel` | a session in which both ends talk at length |
@@ -45,6 +46,7 @@ mod malicious_download;
 pub(crate) mod phishing_page_visit;
 pub(crate) mod phishing_submission;
 pub(crate) mod port_protocol_mismatch;
+mod reconnect_storm;
 pub(crate) mod scan;
 pub(crate) mod ssh_success_inferred;
 pub mod strobe;
@@ -78,11 +80,12 @@ struct Detector {
 }
 
 /// The detectors, in the order of their behaviours' numbers. A behaviour is registered here and nowhere else.
-const DETECTORS: [Detector; 7] = [
+const DETECTORS: [Detector; 8] = [
     Detector { score: beacon::score, detect: beacon::detect },
     Detector { score: strobe::score, detect: strobe::detect },
     Detector { score: long_connection::score, detect: long_connection::detect },
     Detector { score: login::score, detect: login::detect },
+    Detector { score: reconnect_storm::score, detect: reconnect_storm::detect },
     Detector { score: interactive_c2_channel::score, detect: interactive_c2_channel::detect },
     Detector { score: port_protocol_mismatch::score, detect: port_protocol_mismatch::detect },
     Detector { score: malicious_download::score, detect: malicious_download::detect },
@@ -104,6 +107,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::VerticalScan,
     Behaviour::IcmpSweep,
     Behaviour::BruteForceLogin,
+    Behaviour::ReconnectStorm,
     Behaviour::LongConnection,
     Behaviour::InteractiveC2Channel,
     Behaviour::ExfilVolume,
@@ -118,7 +122,6 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::P2pOverlay,
     Behaviour::UnknownPort,
     Behaviour::ConnWithoutDns,
-    Behaviour::ReconnectStorm,
     Behaviour::DnsRebindingAnswer,
     Behaviour::SshSuccessInferred,
     Behaviour::PhishingPageVisit,

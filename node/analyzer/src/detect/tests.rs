@@ -47,6 +47,7 @@ pub(crate) fn around() -> Surroundings {
         first_seen_days: None,
         arrival: Arrival::Unknown,
         weak_evidence: false,
+        nothing_named: false,
         critical_asset: false,
     }
 }

@@ -79,6 +79,7 @@ impl Analysis {
             history_days,
             weak_evidence: coverage.one_sided_permille > WEAK_PERMILLE
                 || coverage.exported_permille > EXPORTED_PERMILLE,
+            nothing_named: !seen.logs.name_destinations() && !files.iter().any(shows_names),
             ..settlement.surroundings()
         };
         let candidates = std::mem::take(&mut part.candidates);
@@ -173,6 +174,11 @@ pub(crate) fn tool(options: &Options) -> Tool {
 }
 
 /// Adds what settling counted to what reading counted.
+/// Whether what wrote the file would show the names that clients say: packets do, whatever is in them.
+fn shows_names(file: &InputFile) -> bool {
+    matches!(&*file.format, "pcap" | "pcapng")
+}
+
 fn with_flows(files: Vec<InputFile>, part: &Part) -> Vec<InputFile> {
     let mut counts = part.files.iter();
     let with = |mut file: InputFile| {

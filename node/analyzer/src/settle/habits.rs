@@ -11,21 +11,19 @@ use super::{
 };
 use crate::{
     detect::habits::{
-        Habit, MINING_RATE_MAX, MINING_US_MIN, PEERS_MIN, REFUSED_MIN, TELNET_MIN, TOR_NAMES_MIN,
-        WARM_US, WINDOW_US, is_known, is_pool_port, is_tor_name,
+        Habit, MINING_RATE_MAX, MINING_US_MIN, PEERS_MIN, TOR_NAMES_MIN, WARM_US, WINDOW_US,
+        is_known, is_pool_port, is_tor_name,
     },
     direction::is_private,
     limits::ADDRESSES_MAX,
     naming::NamedBy,
     packed::Addr,
     pair::{Grouping, Hints, Totals},
-    record::ConnState,
     watched::{Use, watched},
 };
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
-const TELNET: [u16; 2] = [23, 2323];
 /// Ports of an overlay's peers. [Slips]
 const PEER_PORTS_FROM: u16 = 30_000;
 
@@ -35,16 +33,13 @@ type Shown = (Addr, Behaviour, u32, u64);
 /// Finds habits.
 pub(super) fn find(bucket: &Bucket, groups: &Groups, part: &mut Part) {
     let mut shown: Vec<Shown> = Vec::new();
-    for (number, (group, members, _)) in (0..).zip(groups.iter()) {
+    for (number, (group, ..)) in (0..).zip(groups.iter()) {
         let mut show = |behaviour, count| {
             shown.push((group.key.source, behaviour, number, count));
         };
         let key = &group.key;
-        if group.totals.bytes_in == 0 {
-            if let Some(count) = refused(bucket, group, members) {
-                show(Behaviour::ReconnectStorm, count);
-            }
-        } else if key.direction == Direction::Outbound && group.totals.bytes_out > 0 {
+        let answers = group.totals.bytes_in > 0 && group.totals.bytes_out > 0;
+        if key.direction == Direction::Outbound && answers {
             let name = (key.spot.name != NO_NAME).then(|| &*bucket.names[key.spot.name as usize]);
             by_name_or_shape(group, name, &mut show);
         }
@@ -94,29 +89,6 @@ fn by_name_or_shape(group: &Gathered, name: Option<&str>, show: &mut impl FnMut(
     if key.transport == TCP && key.grouping == Grouping::Address {
         show(Behaviour::ConnWithoutDns, totals.flows);
     }
-}
-
-/// The most connections of a group within an hour that were refused; to telnet, that were not answered either.
-fn refused(bucket: &Bucket, group: &Gathered, members: &[u32]) -> Option<u64> {
-    let key = &group.key;
-    let telnet = TELNET.contains(&key.port);
-    let least = if telnet { TELNET_MIN } else { REFUSED_MIN };
-    let right = key.transport == TCP && key.direction != Direction::Inbound;
-    if !right || members.len() < least {
-        return None;
-    }
-    let flows = members.iter().map(|&at| &bucket.flows[at as usize]);
-    let failed = flows.filter(|flow| flow.state == Some(ConnState::Rej) || telnet);
-    let mut times: Vec<i64> = failed.map(|flow| flow.start_us).collect();
-    times.sort_unstable();
-    let mut from = 0;
-    let within = times.iter().enumerate().map(|(at, time)| {
-        while time.saturating_sub(times[from]) >= WINDOW_US {
-            from += 1;
-        }
-        at + 1 - from
-    });
-    within.max().filter(|most| *most >= least).map(|most| most as u64)
 }
 
 /// Since when each source asks the DNS, of those to whom it matters.
@@ -192,7 +164,6 @@ fn candidate(bucket: &Bucket, groups: &Groups, shown: &[Shown]) -> Option<Candid
         behaviour,
         destinations: places.len() as u64,
         count: match behaviour {
-            Behaviour::ReconnectStorm => counts.max().unwrap_or(0),
             Behaviour::TorUse => places.len() as u64,
             _ => counts.sum(),
         },

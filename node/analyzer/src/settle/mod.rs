@@ -148,6 +148,7 @@ impl Settlement {
             first_seen_days: None,
             arrival: Arrival::Unknown,
             weak_evidence: false,
+            nothing_named: false,
             critical_asset: false,
         }
     }

@@ -55,6 +55,23 @@ impl Window {
     }
 }
 
+/// The most contacts within so many seconds; the stretch slides. `contacts` are in ascending order.
+#[must_use]
+pub fn most_within(contacts: &[Contact], seconds: u32) -> u64 {
+    let mut from = contacts.iter().peekable();
+    let mut most = 0;
+    let mut within = 0_u64;
+    for contact in contacts {
+        within += 1;
+        while from.next_if(|first| contact.second.saturating_sub(first.second) >= seconds).is_some()
+        {
+            within -= 1;
+        }
+        most = most.max(within);
+    }
+    most
+}
+
 /// The windows of the data that hold contacts, the latest first, each with its contacts.
 ///
 /// The latest window is RITA's: the last 24 hours of the data, or all of it when that is less; rows are admitted

@@ -146,6 +146,7 @@ impl<'a> Scene<'a> {
             first_seen_days: None,
             arrival: Arrival::Unknown,
             weak_evidence: false,
+            nothing_named: false,
             critical_asset: false,
         })
     }

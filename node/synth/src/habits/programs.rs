@@ -1,7 +1,7 @@
 //! What programs do without being asked: agents, updates, time, push channels, reputation.
 
 use super::{MINUTE, SECOND};
-use crate::calendar::HOUR;
+use crate::calendar::{DAY, HOUR};
 use crate::inside::Role;
 use crate::names::code;
 use crate::rows::QType;
@@ -12,6 +12,11 @@ impl Talk<'_> {
     /// One contact of an agent.
     pub(super) fn agent(&mut self, at: u64, number: u16) -> u64 {
         let agent = self.world.agents[usize::from(number)];
+        let installed = u64::from(agent.since.0) * DAY;
+        if at < installed {
+            let hour = self.actor.random.below(12 * HOUR);
+            return self.again(installed, hour);
+        }
         let period = agent.period * SECOND;
         let stray = period * agent.jitter / 1_000;
         let gap = period - stray + self.actor.random.below(2 * stray + 1);
