@@ -25,10 +25,12 @@ mod drafts;
 mod ids;
 mod lures;
 mod movements;
+mod ongoing;
 mod title;
 
 use drafts::drafts;
 use ids::{id_hash, short_ids};
+use ongoing::goes_on;
 use title::title;
 
 use crate::{
@@ -39,7 +41,7 @@ use crate::{
     limits::{ACTIONS_MAX, ADDRESSES_MAX},
     options::Options,
     packed::Addr,
-    pair::{Arrival, Contact, Surroundings},
+    pair::{Arrival, Surroundings},
     places::Places,
     report::model::{ActionEntry, EvidenceEntry, Finding, FindingDestination, Incident, Pivots},
     score::PREVALENCE_HOSTS_MIN,
@@ -398,24 +400,6 @@ fn name_of(destination: &Where) -> Option<&str> {
         Where::Name(name) => Some(name),
         Where::Address(_) | Where::Many(_) => None,
     }
-}
-
-/// Open, or due again only after the data end: within two of its usual gaps.
-fn goes_on(candidate: &Candidate, end_us: i64) -> bool {
-    let last_us = candidate.totals.last_us;
-    let patience_us = median_gap_us(&candidate.contacts).saturating_mul(2);
-    candidate.totals.open > 0 || last_us.saturating_add_unsigned(patience_us) >= end_us
-}
-
-/// The middle one of the gaps between contacts, microseconds; 0 with fewer than two contacts.
-fn median_gap_us(contacts: &[Contact]) -> u64 {
-    let mut gaps: Vec<u32> =
-        contacts.windows(2).map(|pair| pair[1].second - pair[0].second).collect();
-    if gaps.is_empty() {
-        return 0;
-    }
-    let middle = gaps.len() / 2;
-    u64::from(*gaps.select_nth_unstable(middle).1) * 1_000_000
 }
 
 fn pivots(part: &Part, candidate: &Candidate, flows: u64) -> Pivots {

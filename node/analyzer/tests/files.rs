@@ -190,6 +190,28 @@ fn download_then_c2_needs_the_order_and_the_time() {
 }
 
 #[test]
+fn what_is_asked_of_servers_inside_after_an_update_is_no_channel() {
+    let ticks = |to: &'static str| {
+        let tick = |number: u64| Flow {
+            at_s: 200 + 60 * number,
+            for_s: 0,
+            to,
+            port: 3_890,
+            service: "-",
+            out: (300, 5),
+            back: (500, 4),
+        };
+        let flows: Vec<Flow> = std::iter::once(fetch(100, 80)).chain((0..200).map(tick)).collect();
+        let rows = [request(&flows[0], SERVER, "application/x-dosexec")];
+        let found = findings(&flows, &rows);
+        let has = |behaviour| of(&found, behaviour).is_some();
+        (has(Behaviour::C2BeaconIp), has(Behaviour::DownloadThenC2))
+    };
+    assert_eq!(ticks("198.51.100.9"), (true, true));
+    assert_eq!(ticks("10.20.0.9"), (true, false), "inside");
+}
+
+#[test]
 fn the_file_and_the_channel_of_two_servers_are_one_incident() {
     let flows = [Flow { to: "198.51.100.9", ..fetch(100, 80) }, shell(126, 4041)];
     let rows = [request(&flows[0], "198.51.100.9", "application/x-dosexec")];

@@ -482,7 +482,7 @@ mod detectors {
     }
 
     #[test]
-    fn tries_at_a_dead_server_are_a_storm_from_twenty_an_hour_on() {
+    fn reconnect_storm_is_twenty_tries_an_hour_at_a_dead_server() {
         let unanswered = |contacts: &'static [Contact]| {
             let mut group = by_address(contacts);
             (group.totals.bytes_in, group.totals.bytes_out) = (0, 0);

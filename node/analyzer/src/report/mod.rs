@@ -79,7 +79,7 @@ impl Analysis {
             history_days,
             weak_evidence: coverage.one_sided_permille > WEAK_PERMILLE
                 || coverage.exported_permille > EXPORTED_PERMILLE,
-            nothing_named: !seen.logs.name_destinations() && !files.iter().any(shows_names),
+            nothing_named: !seen.logs.name_destinations() && !files.iter().all(shows_names),
             ..settlement.surroundings()
         };
         let candidates = std::mem::take(&mut part.candidates);
@@ -174,9 +174,9 @@ pub(crate) fn tool(options: &Options) -> Tool {
 }
 
 /// Adds what settling counted to what reading counted.
-/// Whether what wrote the file would show the names that clients say: packets do, whatever is in them.
+/// Whether the file, if it gave anything, would show the names that clients say: packets do, whatever is in them.
 fn shows_names(file: &InputFile) -> bool {
-    matches!(&*file.format, "pcap" | "pcapng")
+    file.records == 0 || matches!(&*file.format, "pcap" | "pcapng")
 }
 
 fn with_flows(files: Vec<InputFile>, part: &Part) -> Vec<InputFile> {

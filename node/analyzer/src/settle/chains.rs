@@ -1,6 +1,6 @@
 //! What a source's findings add up to: a download and a channel after it.
 
-use flowlore_common::label::Behaviour;
+use flowlore_common::label::{Behaviour, Direction};
 
 use super::{
     bucket::Bucket,
@@ -25,7 +25,9 @@ pub(super) fn find(bucket: &Bucket, first: usize, part: &mut Part) {
         }
         // A connection to a bare address that is not what its port says is how a shell comes back.
         let odd = candidate.hints.mismatch.is_some() && candidate.grouping == Grouping::Address;
-        if shows(Behaviour::is_c2) || odd {
+        // Whoever installs something asks the servers inside soon after, and again and again.
+        let outward = !matches!(candidate.direction, Direction::Internal | Direction::Inbound);
+        if outward && (shows(Behaviour::is_c2) || odd) {
             channels.push(candidate);
         }
     }
