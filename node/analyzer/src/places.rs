@@ -3,7 +3,7 @@
 //!
 //! A name is matched by its end, label by label, the longest end first. Two files, tab-separated, `#` for comments:
 //!
-//! - places: a [`Kind`], an end. A dot before it: the first label of any name.
+//! - places: a kind, an end. A dot before it: the first label of any name.
 //! - brands: the brand, its words, its sites, resources of its own pages; several with spaces between, `-` for none. A
 //!   word is looked for anywhere in what its owner chose of a name, one with `=` before it between dots, hyphens and
 //!   digits only: `apple` is in `pineapple`.

@@ -45,7 +45,7 @@ impl Day {
         home: &[IpNet],
         places: &Arc<Places>,
     ) -> anyhow::Result<Self> {
-        let survey = Survey::read(&vec![(vec![path.clone()], View::default())])?;
+        let survey = Survey::read(&[(vec![path.clone()], View::default())])?;
         let inside = |address: &IpAddr| home.iter().any(|net| net.contains(address));
         let mut machines: Vec<IpAddr> = survey.flows.iter().map(|flow| flow.source).collect();
         machines.retain(|address| address.is_ipv4() && inside(address));

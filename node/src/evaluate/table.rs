@@ -26,9 +26,9 @@ fn view(name: &str) -> &str {
         "as_is" => "as they are",
         "conn_only" => "conn.log alone",
         "laid" => "laid into a node's third day",
-        "laid_conn_only" => "the same, conn.log alone",
+        "laid_conn_only" => "laid into a third day, conn.log alone",
         "laid_first_day" => "laid into a node's first day",
-        "laid_first_day_conn_only" => "the first day, conn.log alone",
+        "laid_first_day_conn_only" => "laid into a first day, conn.log alone",
         other => other,
     }
 }
