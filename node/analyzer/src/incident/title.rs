@@ -1,16 +1,12 @@
 //! What an incident is called.
 
-use flowlore_common::label::{Behaviour, Direction};
+use flowlore_common::label::Direction;
 
 use super::Drafted;
-use crate::detect::phishing_submission::Submission;
 
 /// After its gravest finding, and how many hosts it is about.
 pub(super) fn title(gravest: &Drafted, hosts: usize) -> String {
-    let what = match (gravest.finding.behaviour, gravest.finding.submission) {
-        (Behaviour::PhishingSubmission, Some(grade)) => Submission::title(grade),
-        (behaviour, _) => behaviour.title(),
-    };
+    let what = gravest.finding.title();
     match (hosts, gravest.finding.direction) {
         (1, Direction::Outbound) if gravest.alone => {
             format!("{what}: a destination that only this host uses")

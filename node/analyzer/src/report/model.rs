@@ -9,7 +9,7 @@ use flowlore_common::{
 };
 use serde::Serialize;
 
-use crate::{coverage::Coverage, inventory::Machine};
+use crate::{coverage::Coverage, detect::phishing_submission::Submission, inventory::Machine};
 
 /// Name and version of the schema.
 pub const SCHEMA: &str = "flowlore.report.v1";
@@ -225,6 +225,17 @@ pub struct Finding {
     pub actions: Vec<ActionEntry>,
     /// What could not be seen, each a sentence.
     pub limits: Vec<String>,
+}
+
+impl Finding {
+    /// What it is called: by its behaviour, a submission by its grade.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        match (self.behaviour, self.submission) {
+            (Behaviour::PhishingSubmission, Some(grade)) => Submission::title(grade),
+            (behaviour, _) => behaviour.title(),
+        }
+    }
 }
 
 /// Where the connections of a finding went.

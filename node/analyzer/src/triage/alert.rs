@@ -63,7 +63,7 @@ impl Alert {
             host,
             destination: to.count.is_none().then_some(destination),
             rule: finding.behaviour.name().to_owned(),
-            message: Some(format!("finding {}: {}", finding.id, finding.behaviour.title())),
+            message: Some(format!("finding {}: {}", finding.id, finding.title())),
             uid: None,
         }
     }

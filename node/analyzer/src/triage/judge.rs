@@ -91,7 +91,7 @@ pub(crate) fn judge(scene: &Scene<'_>) -> Judgement {
         let sentence = format!(
             "Outside of this window the input has {count} about this host, the gravest {}: {} ({}).",
             first.severity,
-            first.behaviour.title(),
+            first.title(),
             first.id,
         );
         evidence.push(Reason { supports: driving.is_some(), sentence });
@@ -137,11 +137,8 @@ fn by_finding(scene: &Scene<'_>, finding: &Finding) -> (Summary, Vec<Reason>, Ve
         1 => String::new(),
         more => format!(" {} in all.", counted(more as u64, "finding", "findings")),
     };
-    let text = format!(
-        "{word}: {} by {who}: {}.{about_alert}{rest}",
-        finding.behaviour.title(),
-        place(finding),
-    );
+    let text =
+        format!("{word}: {} by {who}: {}.{about_alert}{rest}", finding.title(), place(finding),);
     let same = scene.findings.iter().filter(|one| one.severity == finding.severity);
     let confidence = same.map(|one| one.confidence).max().unwrap_or_default();
     let verdict = if grave { Verdict::Malicious } else { Verdict::Suspicious };
@@ -150,7 +147,7 @@ fn by_finding(scene: &Scene<'_>, finding: &Finding) -> (Summary, Vec<Reason>, Ve
         let why = evidence.map(|evidence| format!(" {}", evidence.sentence)).unwrap_or_default();
         supports(format!(
             "{} ({}, confidence {}): {}.{why}",
-            one.behaviour.title(),
+            one.title(),
             one.severity,
             one.confidence,
             place(one)

@@ -163,7 +163,7 @@ impl Teller<'_> {
         if flows.is_empty() {
             return;
         }
-        let what = finding.behaviour.title().to_ascii_lowercase();
+        let what = finding.title().to_ascii_lowercase();
         let count = flows.len() as u64;
         if naming {
             let zone = to.host.clone().unwrap_or_else(|| to.address.to_string());

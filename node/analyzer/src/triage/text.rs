@@ -155,7 +155,7 @@ fn finding(out: &mut String, finding: &Finding, options: &TextOptions<'_>) {
         out,
         "{name}, confidence {}   {}   {}",
         finding.confidence,
-        finding.behaviour.title(),
+        finding.title(),
         finding.id,
     );
     crate::report::text::finding(out, finding, options);
