@@ -28,7 +28,8 @@ pub use chance::rhythm_min_milli;
 pub use spread::{
     Repeated, Spread, distinct, gap_spread, gaps, mode, most_frequent, size_spread, spread,
 };
-pub use window::{WINDOW_S, Window, most_within, windows};
+pub use window::{WINDOW_S, Window, windows};
+pub(crate) use window::{contacts_within, most_within};
 
 use crate::pair::Contact;
 

@@ -8,8 +8,9 @@
 
 use flowlore_common::label::Behaviour;
 
-use super::{Evidence, Hit, Score, dns, words};
+use super::{Evidence, Hit, Score, words};
 use crate::score::{self, Steps};
+use crate::stats;
 
 /// Domains that do not exist within an hour. [Slips: from 10 on; powers of ten above: ours, as for scans]
 const STEPS: Steps = Steps { base: 10, low: 100, medium: 1_000, high: 10_000 };
@@ -39,7 +40,7 @@ impl Missing {
     pub(crate) fn new(mut first_us: Vec<i64>, domains: u64, sample: Vec<Box<str>>) -> Self {
         first_us.sort_unstable();
         let missing = first_us.len() as u64;
-        Self { peak: dns::peak(first_us.into_iter(), HOUR_US), missing, domains, sample }
+        Self { peak: stats::most_within(first_us.into_iter(), HOUR_US), missing, domains, sample }
     }
 
     /// A score from ten domains an hour on.

@@ -23,6 +23,7 @@ use super::Score;
 use crate::limits::{DNS_SAMPLE_NAMES_MAX, DNS_TYPES_MAX};
 use crate::packed::{Addr, mix_bytes};
 use crate::score::{self, Steps};
+use crate::stats;
 
 /// Names under one domain within a day. [RITA: 100, 500, 800, 1,000 subdomains]
 const NAME_STEPS: Steps = Steps { base: 100, low: 500, medium: 800, high: 1_000 };
@@ -190,7 +191,7 @@ impl Zone {
             scope,
             names: unvisited().count() as u64,
             visited: names.iter().filter(|name| name.visited).count() as u64,
-            peak_day: peak(unvisited().map(|name| name.first_us), DAY_US),
+            peak_day: stats::most_within(unvisited().map(|name| name.first_us), DAY_US),
             hour: busiest_hour(&unvisited().collect::<Vec<_>>()),
             long_questions: count(|name| name.bytes + QUESTION_OTHER_BYTES > QUESTION_BYTES_MAX),
             long_answers: count(|name| name.answer_bytes > ANSWER_BYTES_MAX),
@@ -266,19 +267,6 @@ impl Zone {
 /// Whether it is one of [`ASKED_IN_NAMES`].
 fn is_asked_in_names(domain: &str) -> bool {
     ASKED_IN_NAMES.binary_search(&domain).is_ok()
-}
-
-/// Most of these ascending times within a window that slides.
-pub(crate) fn peak(times: impl Iterator<Item = i64>, window_us: i64) -> u64 {
-    let times: Vec<i64> = times.collect();
-    let mut from = 0;
-    let within = times.iter().enumerate().map(|(at, &time)| {
-        while time.saturating_sub(times[from]) >= window_us {
-            from += 1;
-        }
-        at + 1 - from
-    });
-    within.max().unwrap_or(0) as u64
 }
 
 /// The hour with most bytes, of names in order of time.

@@ -34,7 +34,7 @@ fn attempts(group: &Group<'_>) -> Option<u64> {
     {
         return None;
     }
-    let most = stats::most_within(group.contacts, WINDOW_S);
+    let most = stats::contacts_within(group.contacts, WINDOW_S);
     (most >= LOGIN_STEPS.low).then_some(most)
 }
 

@@ -31,7 +31,7 @@ fn tries(group: &Group<'_>) -> Option<u64> {
     if !asked || talked || totals.flows < STORM_STEPS.base {
         return None;
     }
-    let most = stats::most_within(group.contacts, WINDOW_S);
+    let most = stats::contacts_within(group.contacts, WINDOW_S);
     (most >= STORM_STEPS.base).then_some(most)
 }
 

@@ -14,6 +14,7 @@ use flowlore_common::label::{Behaviour, Direction};
 use super::{Evidence, Hit, Score, words};
 use crate::packed::Addr;
 use crate::score::{self, Steps};
+use crate::stats;
 
 /// Destinations or ports within an hour. [Slips: powers of ten]
 const SCAN_STEPS: Steps = Steps { base: 10, low: 100, medium: 1_000, high: 10_000 };
@@ -145,14 +146,7 @@ fn sweep(behaviour: Behaviour, tried: &[Attempt], failed: &[&Attempt]) -> Option
 fn peak(failed: &[&Attempt]) -> u64 {
     let mut times: Vec<i64> = failed.iter().map(|one| one.first_us).collect();
     times.sort_unstable();
-    let mut from = 0;
-    let within = times.iter().enumerate().map(|(at, &time)| {
-        while time.saturating_sub(times[from]) >= WINDOW_US {
-            from += 1;
-        }
-        at + 1 - from
-    });
-    within.max().unwrap_or(0) as u64
+    stats::most_within(times.iter().copied(), WINDOW_US)
 }
 
 /// Scans of one kind are one: a scanner that tries a hundred ports of a hundred hosts is one matter.

@@ -7,7 +7,7 @@
 //!    sentences, for the few that a report lists.
 //! 4. Put the numbers into [`Evidence`], those against the finding too, and what you cannot see into `limits`.
 //! 5. Register it in `DETECTORS`, decide its severity in `severity.rs`, add its row to DETECTORS.md and its golden
-//!    case to `tests/golden_detectors.rs`.
+//!    case to `tests/golden_detectors.rs`; what the table says of its severity, to `tests/golden_severity.rs`.
 
 use flowlore_common::label::Behaviour;
 

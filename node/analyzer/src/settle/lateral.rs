@@ -18,6 +18,7 @@ use crate::{
     pair::{Contact, Grouping, Hints, Totals},
     record::RemoteAct,
     severity::is_scan,
+    stats,
 };
 
 const TCP: u8 = 6;
@@ -140,14 +141,7 @@ fn storm(groups: &Groups, of_pair: &[Place]) -> Option<(Vec<u32>, Why)> {
 
 /// The most contacts within a minute.
 fn peak(contacts: &[Contact]) -> u64 {
-    let mut from = 0;
-    let within = contacts.iter().enumerate().map(|(at, contact)| {
-        while contact.second - contacts[from].second >= BINDS_WINDOW_S {
-            from += 1;
-        }
-        at + 1 - from
-    });
-    within.max().unwrap_or(0) as u64
+    stats::contacts_within(contacts, BINDS_WINDOW_S)
 }
 
 fn keep(bucket: &Bucket, groups: &Groups, (numbers, why): (Vec<u32>, Why), part: &mut Part) {

@@ -55,21 +55,23 @@ impl Window {
     }
 }
 
-/// The most contacts within so many seconds; the stretch slides. `contacts` are in ascending order.
-#[must_use]
-pub fn most_within(contacts: &[Contact], seconds: u32) -> u64 {
-    let mut from = contacts.iter().peekable();
-    let mut most = 0;
-    let mut within = 0_u64;
-    for contact in contacts {
+/// The most of these ascending times within a stretch of this length, in their unit; the stretch slides.
+pub(crate) fn most_within(times: impl Iterator<Item = i64> + Clone, length: i64) -> u64 {
+    let mut from = times.clone().peekable();
+    let (mut within, mut most) = (0, 0);
+    for time in times {
         within += 1;
-        while from.next_if(|first| contact.second.saturating_sub(first.second) >= seconds).is_some()
-        {
+        while from.next_if(|first| time.saturating_sub(*first) >= length).is_some() {
             within -= 1;
         }
         most = most.max(within);
     }
     most
+}
+
+/// The most of these contacts, in ascending order, within so many seconds.
+pub(crate) fn contacts_within(contacts: &[Contact], seconds: u32) -> u64 {
+    most_within(contacts.iter().map(|contact| i64::from(contact.second)), i64::from(seconds))
 }
 
 /// The windows of the data that hold contacts, the latest first, each with its contacts.
