@@ -24,7 +24,7 @@ pub use answer::{Answer, Problem, Query, State};
 pub use label::{Closing, LabelStatus, Labelled, MyLabel, NewLabel};
 pub use lookup::batches;
 pub use status::{Applicant, Keys, Member, Names, NodeStatus, Peer, Refused, Store};
-pub use upload::{Publication, UploadOptions, Uploaded};
+pub use upload::{About, Form, Publication, Question, UploadOptions, Uploaded};
 
 use crate::access::{Access, NodeAddress};
 use crate::failure::Failure;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use flowlore_common::label::{Behaviour, Outcome, Reason, Severity, Verdict};
 use flowlore_common::tag::Tag;
-use flowlore_common::time::Day;
+use flowlore_common::time::{Day, parse_seconds};
 
 use crate::access::Given;
 use crate::limits::HOLD_HOURS_MAX;
@@ -65,6 +65,8 @@ pub enum Command {
     Retract(Retract),
     /// Have the node analyze log files, and print its report
     Upload(Upload),
+    /// Have the node tell the story around alerts, a finding, or a host at a time; nothing is published or kept
+    Triage(Triage),
     /// What is known of a destination, by day; with what your own people said
     History(History),
     /// JSON lines in, the same lines out with what is known of their destination
@@ -190,16 +192,36 @@ pub struct Retract {
     pub destination: String,
 }
 
-/// `flowlore upload`.
+/// Log files, and how the node is to look at them.
 #[derive(Args, Debug)]
-pub struct Upload {
+pub struct FlowFiles {
     /// Log files, and folders that are searched for them
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// An inside network; may be repeated; else those of the node's configuration
     #[arg(long, value_name = "CIDR")]
     pub home_net: Vec<String>,
-    /// Findings below it are counted, not listed: info, low, medium, high, critical
+    /// CSV of machines: address, name, owner, criticality (low, normal, high), tags
+    #[arg(long, value_name = "FILE")]
+    pub assets: Option<PathBuf>,
+    /// Further brands that names may imitate, such as your own: brand, words, sites, resources, with tabs between
+    #[arg(long, value_name = "FILE")]
+    pub brands: Option<PathBuf>,
+    /// Further well-known places: kind (hosting, mail, chat, background ...) and end of a name, with a tab between
+    #[arg(long, value_name = "FILE")]
+    pub places: Option<PathBuf>,
+    /// Time zone of the text, such as Europe/Berlin; JSON is always UTC
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub tz: String,
+}
+
+/// `flowlore upload`.
+#[derive(Args, Debug)]
+pub struct Upload {
+    /// What is sent.
+    #[command(flatten)]
+    pub files: FlowFiles,
+    /// List findings from this severity on; the others are counted [default: medium as text, info as JSON]
     #[arg(long, value_name = "SEVERITY")]
     pub min_severity: Option<Severity>,
     /// How many conversations the report lists
@@ -208,6 +230,34 @@ pub struct Upload {
     /// Publish nothing of these flows
     #[arg(long)]
     pub keep_here: bool,
+}
+
+/// `flowlore triage`.
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("question").required(true).args(["alert", "at"]))]
+pub struct Triage {
+    /// What is sent.
+    #[command(flatten)]
+    pub files: FlowFiles,
+    /// Alerts: a file of Suricata's EVE or of Zeek's notice.log, one or many; - for standard input; or the id of a
+    /// finding of these paths
+    #[arg(long, value_name = "FILE|-|ID")]
+    pub alert: Option<String>,
+    /// When: 2026-11-23T09:22:30Z, 2026-11-23 09:22:30 in the zone of --tz, or seconds since 1970
+    #[arg(long, value_name = "TIME", requires = "host")]
+    pub at: Option<String>,
+    /// Whose story
+    #[arg(long, value_name = "ADDRESS", requires = "at")]
+    pub host: Option<String>,
+    /// The other end that it is about: a name or an address
+    #[arg(long, value_name = "DESTINATION", requires = "at")]
+    pub destination: Option<String>,
+    /// How long before the alert
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_seconds)]
+    pub before: u64,
+    /// How long after it
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = parse_seconds)]
+    pub after: u64,
 }
 
 fn closed_as(text: &str) -> Result<Outcome, String> {
@@ -274,6 +324,9 @@ mod tests {
             (&["label", "x.example", "--verdict", "benign", "--port", "0"], "1..=65535"),
             (&["label", "x.example", "--verdict", "benign", "--behaviour", "evil"], "strobe"),
             (&["upload", "x.log", "--min-severity", "loud"], "critical"),
+            (&["triage", "x.log"], "--alert"),
+            (&["triage", "x.log", "--at", "2026-11-23T09:22:30Z"], "--host"),
+            (&["triage", "x.log", "--alert", "eve.json", "--before", "1y"], "write it as 90s"),
             (&["label", "x.example", "--verdict", "benign", "--hold", "31d"], "at most 30d"),
             (&["label", "x.example", "--verdict", "benign", "--tag", "evil"], "threat:phishing"),
             (&["label", "x.example", "--verdict", "benign", "--outcome", "none"], "false_positive"),

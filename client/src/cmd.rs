@@ -1,6 +1,7 @@
 //! The commands: each asks the node, then prints text or JSON.
 
 mod enrich;
+mod files;
 mod history;
 mod label;
 mod lookup;
@@ -103,6 +104,7 @@ pub async fn run(
         Command::Enrich(enrich) => enrich::run(&client, enrich, console).await,
         Command::Retract(retract) => retract::run(&client, retract, console).await,
         Command::Upload(upload) => upload::run(&client, upload, console).await,
+        Command::Triage(triage) => upload::triage(&client, triage, console).await,
         Command::Status => status::run(&client, console).await,
     }
 }

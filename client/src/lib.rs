@@ -1,5 +1,5 @@
-//! The Flowlore client: `flowlore lookup`, `label`, `dispute`, `retract`, `upload`, `history`,
-//! `enrich`, `status`, and the library with which other programs ask a node the same questions.
+//! The Flowlore client: `flowlore lookup`, `label`, `dispute`, `retract`, `upload`, `triage`,
+//! `history`, `enrich`, `status`, and the library with which other programs ask a node the same questions.
 //!
 //! ```text
 //! arguments -> access (where is the node, who asks) -> api (signed gRPC calls) -> render -> text
@@ -16,7 +16,7 @@
 //! | [`cli`] | the command line |
 //! | [`access`] | where the node listens and with which credential it is asked |
 //! | [`api`] | the only gRPC client; wire messages become domain types here |
-//! | [`render`] | pure functions from answers, reports and status to text |
+//! | [`render`] | pure functions from answers and status to text |
 //! | [`cmd`] | one file a command: ask, then print |
 //!
 //! `examples/lookup.rs` shows the library's use.

@@ -18,8 +18,8 @@ pub const UPLOAD_FILES_MAX: usize = 10_000;
 /// How deep folders are searched: deeper than dated archives by sensor go, and an end to bind
 /// mounts that contain themselves.
 pub const UPLOAD_DEPTH_MAX: usize = 16;
-/// Most bytes of a report that are collected. It has no row for a flow, so that a day of a large
-/// network stays far below; a node that sends more is faulty.
+/// Most bytes of a report or of stories that are collected: the node's own bound. They have no row for a flow, so that
+/// a day of a large network stays far below; a node that sends more is faulty.
 pub const REPORT_BYTES_MAX: usize = 256 << 20;
 /// Longest time that a label is held back, hours: the node's own bound.
 pub const HOLD_HOURS_MAX: u16 = 720;
@@ -53,10 +53,6 @@ pub const TEXT_CHARS_MAX: usize = 160;
 pub const LISTED_MAX: usize = 8;
 /// Weeks of activity in text: a quarter fits a line.
 pub const WEEKS_SHOWN: i64 = 12;
-/// Most incidents of a report in text: more than a person handles at once; all are in the JSON.
-pub const INCIDENTS_SHOWN: usize = 20;
-/// Most sentences for, against and to do of an incident in text.
-pub const SENTENCES_SHOWN: usize = 4;
 
 const _: () = assert!(UPLOAD_PART_BYTES < MESSAGE_BYTES_MAX);
 const _: () = assert!(LOOKUP_BATCH_BYTES_MAX + 8 * LOOKUP_BATCH_MAX < MESSAGE_BYTES_MAX);

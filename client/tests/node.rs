@@ -15,6 +15,7 @@ use flowlore_client::cli::Cli;
 use flowlore_client::cmd::{Console, run};
 use flowlore_client::failure::{Ending, Failure};
 use flowlore_common::env::{Clock as _, SystemClock};
+use flowlore_proto::v1;
 use scripted::Node;
 use serde_json::Value;
 
@@ -193,25 +194,85 @@ async fn uploads_arrive_whole_and_in_order() {
     let large: Vec<u8> = (0..600_000_u32).map(|at| (at / 7) as u8).collect();
     std::fs::write(path("a.log"), &large).unwrap();
     std::fs::write(path("b.log"), b"").unwrap();
+    std::fs::write(path(".c.log"), b"").unwrap();
     let upload = ["upload", folder.path().to_str().unwrap(), "--keep-here", "--min-severity"];
-    let rest = ["high", "--home-net", "192.0.2.0/24", "--conversations", "5"];
+    let rest = ["high", "--home-net", "192.0.2.0/24", "--conversations", "5", "--tz", "Asia/Tokyo"];
     let arguments = [&upload[..], &rest[..]].concat();
     let (ended, out) = flowlore(&node, &arguments).await;
     assert_eq!(ended, Ok(Ending::Done));
-    assert!(out.starts_with("2 flows in 2 files"), "{out}");
-    assert!(out.contains("NO INTERESTING ACTIVITY, confidence 80"), "{out}");
+    // The text is the node's, but it cannot steer the terminal.
+    assert!(out.starts_with("NO INTERESTING ACTIVITY\n\\u{1b}[2J\n\n"), "{out}");
     assert!(out.ends_with("Nothing of this is published: keep here.\n"), "{out}");
     let files = node.seen().files;
     assert_eq!(files.len(), 2);
     assert_eq!(files[0].path, path("a.log").to_str().unwrap());
     assert_eq!(files[0].bytes, large);
     assert_eq!(files[0].parts, [262_144, 262_144, 75_712]);
-    assert_eq!(files[0].options, "192.0.2.0/24 high 5 true");
+    let hidden = "hidden files and folders, not read: 1";
+    assert_eq!(
+        files[0].options,
+        format!("192.0.2.0/24 high 5 true text false Asia/Tokyo {hidden}")
+    );
     assert_eq!((files[1].bytes.len(), &*files[1].options), (0, "none"));
 
     let (_, out) = flowlore(&node, &[&arguments[..], &["--json"]].concat()).await;
     let report = &lines(&out)[0];
     assert_eq!((&report["schema"], &report["later"]), (&"flowlore.report.v1".into(), &true.into()));
+    // What is listed where nobody says: as much as `flowlore-node analyze` lists.
+    for (form, least) in [("text", "medium"), ("json", "info")] {
+        let arguments = ["upload", upload[1]];
+        let json = ["--json"];
+        let json = if form == "json" { &json[..] } else { &[] };
+        flowlore(&node, &[&arguments[..], json].concat()).await.0.unwrap();
+        assert_eq!(
+            node.seen().files[0].options.split(' ').nth(1),
+            Some(least),
+            "{form}: {}",
+            node.seen().files[0].options
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_question_goes_with_its_files() {
+    use v1::triage_question::About;
+    let node = Node::on_socket().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for name in ["conn.log", "eve.json", "assets.csv"] {
+        std::fs::write(path(name), name).unwrap();
+    }
+    let logs = path("conn.log");
+    let with = ["--alert", &path("eve.json"), "--assets", &path("assets.csv"), "--before", "2h"];
+    let (ended, out) = flowlore(&node, &[&["triage", &logs, "--json"], &with[..]].concat()).await;
+    assert_eq!(ended, Ok(Ending::Done));
+    assert_eq!(lines(&out)[0]["schema"], "flowlore.triage.v1");
+    let files = node.seen().files;
+    let purposes: Vec<_> = files.iter().map(|file| &*file.purpose).collect();
+    assert_eq!(purposes, ["flows", "assets", "alerts"]);
+    assert_eq!(files[2].bytes, b"eve.json");
+    let question = files[0].question.clone().unwrap();
+    assert_eq!((question.before_s, question.after_s), (Some(7_200), Some(1_800)));
+    assert_eq!(question.about, None, "the alerts of the call");
+
+    // No file of this name: an id.
+    flowlore(&node, &["triage", &logs, "--alert", "7c1e9a04"]).await.0.unwrap();
+    let question = node.seen().files[0].question.clone().unwrap();
+    assert_eq!(question.about, Some(About::Finding("7c1e9a04".to_owned())));
+
+    let moment =
+        ["--at", "2026-11-23 09:22:30", "--host", "10.0.0.1", "--destination", "x.example"];
+    let (ended, out) = flowlore(&node, &[&["triage", &logs], &moment[..]].concat()).await;
+    assert_eq!(ended, Ok(Ending::Done));
+    assert_eq!(out, "NO INTERESTING ACTIVITY\n\\u{1b}[2J\n");
+    let question = node.seen().files[0].question.clone().unwrap();
+    let [at, host, destination] = [moment[1], moment[3], moment[5]].map(str::to_owned);
+    assert_eq!(question.about, Some(About::Moment(v1::Moment { at, host, destination })));
+
+    let arguments = ["triage", &logs, "--alert", &path("none.json")];
+    let failure = flowlore(&node, &arguments).await.0.unwrap_err();
+    assert_eq!(failure.code, "file");
+    assert!(failure.message.contains("none.json"), "{failure}");
 }
 
 #[tokio::test]

@@ -48,6 +48,24 @@ impl Hour {
     }
 }
 
+/// A length of time as people write one: `90s`, `10m`, `2h` or `1d`; a bare number is seconds.
+///
+/// # Errors
+/// A sentence that says how to write it.
+pub fn parse_seconds(text: &str) -> Result<u64, String> {
+    let wrong = || format!("'{text}' is no length of time: write it as 90s, 10m, 2h or 1d");
+    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let count: u64 = digits.parse().map_err(|_| wrong())?;
+    let unit = match text.strip_prefix(digits).unwrap_or_default() {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    count.checked_mul(unit).ok_or_else(wrong)
+}
+
 /// Days since 1970-01-01 UTC. 65,535 is in the year 2149. Written as `2026-11-24`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(pub u16);
@@ -148,6 +166,15 @@ fn clamp_u32(value: i64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lengths_of_time_have_a_unit() {
+        let lengths = ["90s", "10m", "2h", "1d", "45", "0s"].map(parse_seconds);
+        assert_eq!(lengths, [90, 600, 7_200, 86_400, 45, 0].map(Ok));
+        for text in ["", "m", "1y", "-1s", "1.5h", "10 m", "99999999999999999d"] {
+            assert!(parse_seconds(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn dates_go_there_and_back() {

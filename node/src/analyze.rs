@@ -22,18 +22,18 @@ use flowlore_analyzer::{
     intake::{Intake, Spill},
     limits::CONVERSATIONS_DEFAULT,
     options::Options,
-    report::{Analysis, model::InputFile, text::TextOptions},
+    report::{Analysis, model::InputFile},
     settle::{Part, Settlement, Witness, Workspace},
 };
 use flowlore_common::{
     env::{Clock, SystemClock},
     label::Severity,
-    time::Micros,
 };
 
 use crate::{
     follow::{self, FileRead, Followed},
     input::InputArgs,
+    output::{Output, Shown},
     spill::TemporaryFile,
 };
 
@@ -71,16 +71,6 @@ enum Format {
     Auto,
     /// The same: whatever is found is read
     Zeek,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
-    /// For a person
-    Text,
-    /// The whole report
-    Json,
-    /// A finding a line
-    Ndjson,
 }
 
 /// A number, or all.
@@ -246,11 +236,7 @@ pub fn run(
     let begun = SystemClock.now();
     let zone = args.input.zone()?;
     let folder = args.input.history()?;
-    let severity_min = args.min_severity.unwrap_or(match args.output {
-        Output::Text => Severity::Medium,
-        // A program picks for itself.
-        Output::Json | Output::Ndjson => Severity::Info,
-    });
+    let severity_min = args.min_severity.unwrap_or(args.output.severity_min());
     let options = Options {
         conversations: args.conversations.0,
         ..args.input.options(severity_min, folder.as_ref())?
@@ -264,22 +250,15 @@ pub fn run(
     let failed =
         args.fail_on.is_some_and(|least| gravest >= Some(least)) || (args.fail_on_coverage && poor);
     let code = if failed { ExitCode::from(FAILED_ON) } else { ExitCode::SUCCESS };
-    let written = match args.output {
-        Output::Json => report.write_json(out),
-        Output::Ndjson => report.write_ndjson(out),
-        Output::Text => {
-            let elapsed = SystemClock.now().0.saturating_sub(begun.0) / 1000;
-            let names = args.input.paths.iter().map(|path| path.to_string_lossy());
-            let text = report.to_text(&TextOptions {
-                colour: terminal,
-                input: &names.collect::<Vec<_>>().join(" "),
-                elapsed_ms: u64::try_from(elapsed).ok(),
-                offset_s: &|at: Micros| zone.offset_s(at),
-                zone: &zone.name,
-            });
-            out.write_all(text.as_bytes())
-        }
+    let elapsed = SystemClock.now().0.saturating_sub(begun.0) / 1000;
+    let shown = Shown {
+        output: args.output,
+        colour: terminal,
+        input: &args.input.shown(),
+        zone: &zone,
+        elapsed_ms: u64::try_from(elapsed).ok(),
     };
+    let written = shown.report(&report, out);
     // The process ends: a million small texts need not be given back one by one.
     std::mem::forget(report);
     match written.and_then(|()| out.flush()) {

@@ -68,10 +68,13 @@ impl InputArgs {
     }
 
     pub(crate) fn zone(&self) -> anyhow::Result<Zone> {
-        let zone = TimeZone::get(&self.tz).map_err(|_| {
-            anyhow!("--tz {}: no such time zone; write it as Europe/Berlin", self.tz)
-        })?;
-        Ok(Zone { zone, name: self.tz.clone() })
+        Zone::named(&self.tz)
+    }
+
+    /// The paths, as the first line of text names them.
+    pub(crate) fn shown(&self) -> String {
+        let paths = self.paths.iter().map(|path| path.to_string_lossy());
+        paths.collect::<Vec<_>>().join(" ")
     }
 
     /// The folder of `--history`, locked until it is dropped.
@@ -102,6 +105,13 @@ pub(crate) struct Zone {
 }
 
 impl Zone {
+    /// The zone of a name such as Europe/Berlin.
+    pub(crate) fn named(name: &str) -> anyhow::Result<Self> {
+        let zone = TimeZone::get(name)
+            .map_err(|_| anyhow!("--tz {name}: no such time zone; write it as Europe/Berlin"))?;
+        Ok(Self { zone, name: name.to_owned() })
+    }
+
     /// Seconds to add to UTC at an instant.
     pub(crate) fn offset_s(&self, at: Micros) -> i32 {
         Timestamp::from_microsecond(at.0).map_or(0, |at| self.zone.to_offset(at).seconds())
@@ -144,7 +154,8 @@ impl std::str::FromStr for Size {
     }
 }
 
-fn read_assets(path: &Path) -> anyhow::Result<Assets> {
+/// An asset file.
+pub(crate) fn read_assets(path: &Path) -> anyhow::Result<Assets> {
     let text = read_table("--assets", path)?;
     Assets::parse(&text).with_context(|| format!("--assets {}", path.display()))
 }

@@ -16,6 +16,8 @@
 //! | [`follow`] | paths to parsed records |
 //! | [`input`] | what commands that read flows take |
 //! | [`analyze`], [`spill`] | parsed records to a report |
+//! | `triage` | the stories around alerts |
+//! | `output` | in which form both are written |
 //! | `evaluate` | how well the analyzer does, on captures with ground truth and sample days |
 //! | [`observe`] | from a report to what the door looks at |
 //! | [`archive`] | the org's own flows, kept for looking back |
@@ -72,6 +74,7 @@ pub mod names;
 pub mod node;
 pub mod observe;
 pub mod outbox;
+mod output;
 pub mod peer;
 pub mod people;
 pub mod phase;
@@ -85,6 +88,7 @@ pub mod spill;
 pub mod store;
 pub mod synth;
 pub mod tls;
+mod triage;
 pub mod upkeep;
 pub mod vault;
 pub mod wanted;

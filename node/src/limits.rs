@@ -70,13 +70,17 @@ pub const UPLOAD_FILES_MAX: usize = 10_000;
 pub const UPLOAD_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 /// Bytes of a file in one message (contract of `Analyze`).
 pub const UPLOAD_PART_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of an uploaded table of machines, brands or places, which is read into memory whole: a hundred thousand rows.
+pub const UPLOAD_TABLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Longest path of an uploaded file, bytes (PATH_MAX of Linux is 4,096).
 pub const UPLOAD_PATH_BYTES_MAX: usize = 4_096;
 /// Longest silence within an upload: its slot is wanted by others.
 pub const UPLOAD_SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Uploads at once: each may use the whole memory budget of `[analyze]`.
 pub const UPLOADS_MAX: usize = 2;
-/// Bytes of a report in one message: well below the largest message.
+/// Bytes of a document that is sent back, which is in memory whole. Callers take no more.
+pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Bytes of a document in one message: well below the largest message.
 pub const REPORT_PART_BYTES: usize = 256 * 1024;
 
 /// Names whose secret is cached: 1 M names are about 200 MB in memory and on disk.

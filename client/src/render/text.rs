@@ -39,6 +39,40 @@ pub fn clip(text: &str) -> String {
     format!("{}{end}", clean(&head))
 }
 
+/// Text of several lines with every unsafe character written out, line ends aside, and colours where they are wanted:
+/// SGR sequences with numbers alone (ECMA-48), which change how letters look and nothing else.
+#[must_use]
+pub fn harmless(text: &str, colours: bool) -> Cow<'_, str> {
+    let harmful = |c: char| is_unsafe(c) && c != '\n';
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut written = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(harmful) {
+        let (safe, from) = rest.split_at(at);
+        written.push_str(safe);
+        if let Some(length) = sgr_length(from).filter(|_| colours) {
+            let (colour, after) = from.split_at(length);
+            written.push_str(colour);
+            rest = after;
+        } else {
+            let mut letters = from.chars();
+            written.extend(letters.next().into_iter().flat_map(char::escape_unicode));
+            rest = letters.as_str();
+        }
+    }
+    written.push_str(rest);
+    Cow::Owned(written)
+}
+
+/// How many bytes a colour's sequence has that the text begins with.
+fn sgr_length(text: &str) -> Option<usize> {
+    let numbers = text.strip_prefix("\u{1b}[")?;
+    let end = numbers.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    numbers.get(end..)?.starts_with('m').then_some(end + 3)
+}
+
 /// A JSON document with unsafe characters written as JSON's own escapes: the same values. Outside
 /// of strings JSON has no such characters but line breaks and tabs, which stay.
 #[must_use]
@@ -177,6 +211,18 @@ mod tests {
         assert_eq!(clean("Zürich ünïcode 例え"), "Zürich ünïcode 例え");
         let long = clip(&"\u{1b}".repeat(500));
         assert!(long.len() < TEXT_CHARS_MAX * 8 && long.ends_with("..."), "{long}");
+    }
+
+    #[test]
+    fn text_of_the_node_may_colour_and_nothing_else() {
+        let coloured =
+            "\u{1b}[1;31mHIGH\u{1b}[0m\n a\u{1b}[2Jb\u{1b}]0;x\u{7}c\u{9b}31md\u{202e}\u{1b}[1";
+        let shown = harmless(coloured, true);
+        let expected = "\u{1b}[1;31mHIGH\u{1b}[0m\n a\\u{1b}[2Jb\\u{1b}]0;x\\u{7}c\\u{9b}31md\\u{202e}\\u{1b}[1";
+        assert_eq!(shown, expected);
+        let plain = harmless(coloured, false);
+        assert!(!plain.contains(|c: char| is_unsafe(c) && c != '\n'), "{plain}");
+        assert!(matches!(harmless("plain é\n", true), Cow::Borrowed(_)));
     }
 
     #[test]

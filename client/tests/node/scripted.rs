@@ -53,8 +53,12 @@ pub(crate) struct Seen {
 #[derive(Clone, Default)]
 pub(crate) struct SeenFile {
     pub(crate) path: String,
-    /// "networks severity conversations keep", or "none".
+    /// "networks severity conversations keep form colour zone notes", or "none".
     pub(crate) options: String,
+    /// What it is for.
+    pub(crate) purpose: String,
+    /// What is asked of a triage.
+    pub(crate) question: Option<v1::TriageQuestion>,
     pub(crate) bytes: Vec<u8>,
     pub(crate) parts: Vec<usize>,
 }
@@ -374,13 +378,40 @@ impl LabelService for Script {
 #[tonic::async_trait]
 impl FlowService for Script {
     type AnalyzeStream = Answers<v1::AnalyzeResponse>;
+    type TriageStream = Answers<v1::ReportPart>;
 
     async fn analyze(
         &self,
         request: Request<Streaming<v1::AnalyzeRequest>>,
     ) -> Result<Response<Self::AnalyzeStream>, Status> {
         self.admit(&request, "FlowService/Analyze")?;
-        let mut stream = request.into_inner();
+        let text = self.receive(request.into_inner()).await?;
+        let report = document(text, "flowlore.report.v1");
+        let publication = v1::analyze_response::Part::Publication(v1::PublicationSummary {
+            not_published_because: "keep_here".to_owned(),
+            ..v1::PublicationSummary::default()
+        });
+        let report = report.into_iter().map(v1::analyze_response::Part::Report);
+        let parts = report.chain([publication]);
+        let parts: Vec<_> =
+            parts.map(|part| Ok(v1::AnalyzeResponse { part: Some(part) })).collect();
+        Ok(Response::new(tokio_stream::iter(parts)))
+    }
+
+    async fn triage(
+        &self,
+        request: Request<Streaming<v1::AnalyzeRequest>>,
+    ) -> Result<Response<Self::TriageStream>, Status> {
+        self.admit(&request, "FlowService/Triage")?;
+        let text = self.receive(request.into_inner()).await?;
+        let parts: Vec<_> = document(text, "flowlore.triage.v1").into_iter().map(Ok).collect();
+        Ok(Response::new(tokio_stream::iter(parts)))
+    }
+}
+
+impl Script {
+    /// Takes all files; whether text is wanted.
+    async fn receive(&self, mut stream: Streaming<v1::AnalyzeRequest>) -> Result<bool, Status> {
         let first = stream.message().await?.and_then(|request| request.part);
         let Some(v1::analyze_request::Part::Open(first)) = first else {
             return Err(Status::invalid_argument("data before open"));
@@ -388,6 +419,8 @@ impl FlowService for Script {
         if first.path.ends_with("refused.log") {
             return Err(Status::resource_exhausted("too many analyses at once"));
         }
+        let wanted = first.options.as_ref().and_then(|options| options.presentation.as_ref());
+        let text = wanted.is_some_and(|wanted| wanted.form == "text");
         // A task of its own sees how the stream ends even when the call is cancelled.
         let ends = self.ends.clone();
         let receiving = tokio::spawn(async move {
@@ -395,32 +428,23 @@ impl FlowService for Script {
             let _ = ends.send(received.as_ref().map(|_| ()).map_err(Clone::clone));
             received
         });
-        let files = receiving.await.unwrap()?;
-        let listed: Vec<_> =
-            files.iter().map(|file| json!({ "path": file.path, "skipped": {} })).collect();
-        let report = json!({
-            "schema": "flowlore.report.v1", "later": true,
-            "input": { "files": listed, "flows": 2, "first": null, "last": null },
-            "coverage": { "grade": "good", "notes": [] },
-            "summary": { "verdict": "no_interesting_activity", "outcome": "none",
-                "confidence": 80, "action_required": false, "text": "Nothing." },
-        });
-        let report = report.to_string().into_bytes();
-        self.seen().files = files;
-        let (head, tail) = report.split_at(report.len() / 2);
-        let part = |json: &[u8]| {
-            let part = v1::ReportPart { json: json.to_vec().into(), ..v1::ReportPart::default() };
-            v1::analyze_response::Part::Report(part)
-        };
-        let publication = v1::analyze_response::Part::Publication(v1::PublicationSummary {
-            not_published_because: "keep_here".to_owned(),
-            ..v1::PublicationSummary::default()
-        });
-        let parts: Vec<_> = [part(head), part(tail), publication]
-            .map(|part| Ok(v1::AnalyzeResponse { part: Some(part) }))
-            .into();
-        Ok(Response::new(tokio_stream::iter(parts)))
+        self.seen().files = receiving.await.unwrap()?;
+        Ok(text)
     }
+}
+
+/// A document in two pieces: JSON, or text of which a part is meant for the terminal itself.
+fn document(text: bool, schema: &str) -> [v1::ReportPart; 2] {
+    let document = if text {
+        "NO INTERESTING ACTIVITY\n\u{1b}[2J\n".to_owned()
+    } else {
+        format!("{}\n", json!({ "schema": schema, "later": true }))
+    };
+    let (head, tail) = document.as_bytes().split_at(document.len() / 2);
+    [head, tail].map(|piece| v1::ReportPart {
+        document: piece.to_vec().into(),
+        ..v1::ReportPart::default()
+    })
 }
 
 /// The files of a stream whose first message has been read.
@@ -445,12 +469,19 @@ async fn receive_after(
 }
 
 fn opened(open: v1::FileOpen) -> SeenFile {
+    let purpose = open.purpose().as_str_name().trim_start_matches("FILE_PURPOSE_").to_lowercase();
     let options = open.options.map_or("none".to_owned(), |options| {
         let networks = options.home_nets.join(",");
         let (least, most) = (options.min_severity, options.conversations_max);
-        format!("{networks} {least} {most} {}", options.keep_here)
+        let v1::Presentation { form, colour, time_zone, .. } = options.presentation.unwrap();
+        let notes = options.notes.join(",");
+        format!(
+            "{networks} {least} {most} {} {form} {colour} {time_zone} {notes}",
+            options.keep_here
+        )
     });
-    SeenFile { path: open.path, options, ..SeenFile::default() }
+    let (path, question) = (open.path, open.question);
+    SeenFile { path, options, purpose, question, ..SeenFile::default() }
 }
 
 #[tonic::async_trait]

@@ -16,7 +16,7 @@ use flowlore_analyzer::{
     source::Reader,
     triage::{
         Alert, Around, Questions,
-        alert::{Alerts, destination},
+        alert::{Alerts, Taken, destination},
         collect, fold,
         model::{Review, StoryLine, Triage},
     },
@@ -444,10 +444,10 @@ fn alerts_of_both_sensors_are_read_and_folded() {
         reader.finish(&mut alerts);
         alerts.finish()
     };
-    let (mut alerts, unusable) = read("eve.json", &lines.concat());
-    assert_eq!((alerts.len(), unusable), (3, 0));
-    let (notices, unusable) = read("notice.log", &notice);
-    assert_eq!((notices.len(), unusable), (1, 1));
+    let Taken { mut alerts, count, unusable } = read("eve.json", &lines.concat());
+    assert_eq!((alerts.len(), count, unusable), (3, 3, 0));
+    let Taken { alerts: notices, count, unusable } = read("notice.log", &notice);
+    assert_eq!((notices.len(), count, unusable), (1, 1, 1));
     alerts.extend(notices);
     let questions = Questions { unusable, ..questions(alerts) };
     let (triages, report) = answer(&questions, &infection(), WHOLE);

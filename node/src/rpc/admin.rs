@@ -14,7 +14,8 @@ use tokio_stream::{Iter, iter};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::auth::require;
-use super::flows::{Upload, analyzed};
+use super::flows::analyzed;
+use super::upload::Upload;
 use super::{erase, internal, precondition};
 use crate::keys::NewKeys;
 use crate::node::Node;

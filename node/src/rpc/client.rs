@@ -198,7 +198,7 @@ impl Local {
         while let Some(part) = answered.next().await {
             match part.map_err(status_error)?.part {
                 Some(v1::analyze_response::Part::Report(part)) => {
-                    report.extend_from_slice(&part.json);
+                    report.extend_from_slice(&part.document);
                 }
                 Some(v1::analyze_response::Part::Publication(summary)) => publication = summary,
                 None => {}

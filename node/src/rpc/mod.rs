@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`auth`] | signed calls | the local port |
 //! | [`session`] | calls without a signature, after one with | the local port |
-//! | [`flows`] | uploads and their reports | the local port |
+//! | [`flows`] | uploads, their reports, the stories around alerts: `upload` | the local port |
 //! | [`reputation`] | look-ups: `question`, `lookup`, `local` | the local port |
 //! | [`labels`] | what people say | the local port |
 //! | [`admin`] | status, invitations, approvals, keys | the local port |
@@ -32,6 +32,7 @@ mod question;
 pub mod reputation;
 pub mod session;
 pub mod status;
+mod upload;
 
 use tonic::Status;
 

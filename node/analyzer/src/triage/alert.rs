@@ -9,7 +9,7 @@ use flowlore_common::time::Micros;
 
 use crate::{
     direction::Home,
-    limits::{ALERT_TEXT_CHARS_MAX, FOLD_US},
+    limits::{ALERT_TEXT_CHARS_MAX, ALERTS_MAX, FOLD_US},
     naming,
     packed::Addr,
     record::{
@@ -110,13 +110,32 @@ fn shown(text: &str) -> String {
     safe.take(ALERT_TEXT_CHARS_MAX).collect()
 }
 
+/// Alerts that were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Themselves, unless there are more than [`ALERTS_MAX`]: then only some.
+    pub alerts: Vec<Alert>,
+    /// How many there are.
+    pub count: u64,
+    /// Alerts that name no address, such as a sensor's about itself.
+    pub unusable: u64,
+}
+
+impl Taken {
+    /// Adds those of another sink.
+    pub fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.unusable += other.unusable;
+        let room = ALERTS_MAX.saturating_sub(self.alerts.len());
+        self.alerts.extend(other.alerts.into_iter().take(room));
+    }
+}
+
 /// Takes the alerts out of records and passes over everything else.
 #[derive(Clone, Debug, Default)]
 pub struct Alerts {
     home: Home,
-    alerts: Vec<Alert>,
-    /// Alerts that name no address, such as a sensor's about itself.
-    unusable: u64,
+    taken: Taken,
 }
 
 impl Alerts {
@@ -126,11 +145,10 @@ impl Alerts {
         Self { home, ..Self::default() }
     }
 
-    /// Those that were taken, in order of time, and how many name no address.
+    /// Those that were taken.
     #[must_use]
-    pub fn finish(mut self) -> (Vec<Alert>, u64) {
-        self.alerts.sort();
-        (self.alerts, self.unusable)
+    pub fn finish(self) -> Taken {
+        self.taken
     }
 }
 
@@ -140,9 +158,14 @@ impl FileSink for Alerts {
 
 impl Sink for Alerts {
     fn notice(&mut self, record: &Notice<'_>) {
-        match Alert::of_notice(record, &self.home) {
-            Some(alert) => self.alerts.push(alert),
-            None => self.unusable += 1,
+        let Some(alert) = Alert::of_notice(record, &self.home) else {
+            self.taken.unusable += 1;
+            return;
+        };
+        self.taken.count += 1;
+        // Whoever is over the limit is refused, and needs no memory for it.
+        if self.taken.alerts.len() < ALERTS_MAX {
+            self.taken.alerts.push(alert);
         }
     }
 

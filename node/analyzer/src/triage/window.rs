@@ -45,13 +45,18 @@ pub struct Around {
 }
 
 impl Default for Around {
-    /// Ten minutes before, thirty after.
+    /// [`Self::BEFORE_S`] and [`Self::AFTER_S`].
     fn default() -> Self {
-        Self { before_s: 600, after_s: 1_800 }
+        Self { before_s: Self::BEFORE_S.cast_signed(), after_s: Self::AFTER_S.cast_signed() }
     }
 }
 
 impl Around {
+    /// Ten minutes before an alert, unless somebody says otherwise.
+    pub const BEFORE_S: u64 = 600;
+    /// Thirty minutes after it, likewise.
+    pub const AFTER_S: u64 = 1_800;
+
     /// So many seconds before and after.
     ///
     /// # Errors
