@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +17,7 @@ use flowlore_analyzer::{
         alert::{Alerts, Taken, destination},
         collect, fold,
         model::{REVIEW_SCHEMA, SCHEMA, Triage},
+        named::Named,
     },
 };
 use flowlore_common::time::Micros;
@@ -151,11 +153,12 @@ fn ask(input: &Input<'_>, about: &About<'_>) -> anyhow::Result<Taken> {
         About::Moment { at, host, destination: to } => {
             let to = to.map(destination).transpose();
             let destination = to.map_err(|error| anyhow!("--destination {error}"))?;
-            let host = host
-                .parse()
-                .map_err(|_| anyhow!("--host {host}: no address: write it as 10.20.4.31"))?;
-            let asked = Alert::asked(parse_instant(at, input.zone)?, host);
-            Ok(one(Alert { destination, ..asked }))
+            let at = parse_instant(at, input.zone)?;
+            let host = match host.trim_start_matches('[').trim_end_matches(']').parse() {
+                Ok(address) => address,
+                Err(_) => of_name(host, at, input)?,
+            };
+            Ok(one(Alert { destination, ..Alert::asked(at, host) }))
         }
     }
 }
@@ -185,6 +188,23 @@ fn parse_instant(text: &str, zone: &Zone) -> anyhow::Result<Micros> {
     // What cannot be a timestamp has another unit.
     Timestamp::from_microsecond(at.0).map_err(|_| wrong())?;
     Ok(at)
+}
+
+/// The address that a machine had: the input is read once for what it says of machines.
+fn of_name(name: &str, at: Micros, input: &Input<'_>) -> anyhow::Result<IpAddr> {
+    if input.paths.iter().any(|path| path == Path::new("-")) {
+        bail!(
+            "--host {name}: the input is read twice for a name, which standard input cannot be: name an address"
+        );
+    }
+    let Options { home, assets, .. } = input.options;
+    let make = || Named::new(name, at, home.clone(), assets);
+    let reading = follow::Options { threads: input.effort.threads, ..follow::Options::default() };
+    let mut all = make();
+    for named in follow::read(input.paths, &reading, make)?.sinks {
+        all.merge(named);
+    }
+    all.address().map_err(|error| anyhow!("--host {name}: {error}"))
 }
 
 /// Whether this is how ids of findings look.

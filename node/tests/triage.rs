@@ -49,7 +49,8 @@ fn wrong_input_is_said_plainly() {
         (vec![logs, "--at", "yesterday", "--host", "10.0.0.1"], "no time; write it as"),
         (vec![logs, "--at", time, "--host", "198.18.77.7"], "198.18.77.7: no flow of this host"),
         (vec![logs, "--at", "2026-12-24T09:22:30Z", "--host", &host], "outside of the"),
-        (vec![logs, "--at", time, "--host", "pc-7"], "pc-7"),
+        (vec![logs, "--at", time, "--host", "no such"], "no machine is called 'no such'"),
+        (vec!["-", "--at", time, "--host", "pc-7"], "read twice for a name"),
         (vec![logs, "--at", time], "--host"),
         (vec![logs], "--alert"),
         (
@@ -190,6 +191,28 @@ fn harmless_alerts_are_answered_and_true_ones_never_taken_for_harmless() {
     assert!(!verdicts.contains_key(&(true, "no_interesting_activity".to_owned())), "{verdicts:?}");
     let quiet = usize::try_from(quiet).unwrap();
     assert!(quiet * 100 >= BENIGN * ANSWERED_PERCENT, "{quiet} of {BENIGN}");
+}
+
+#[test]
+fn a_machine_is_named_as_its_leases_do() {
+    let root = tempfile::tempdir().unwrap();
+    let day = root.path().join("day");
+    sample_day(&day, 7, 500);
+    let logs = day.join("org-a");
+    let report = report(&logs);
+    let mut findings = report["findings"].as_array().unwrap().iter();
+    let named = findings.find(|one| one["source"]["known_from"] == "dhcp").unwrap();
+    let name = named["source"]["name"].as_str().unwrap();
+    let at = named["first"].as_str().unwrap();
+    let triage = |host: &str| {
+        let logs = logs.to_str().unwrap();
+        flowlore_node(&["triage", logs, "--at", at, "--host", host, "--output", "json"])
+    };
+    let by_address = triage(named["source"]["address"].as_str().unwrap());
+    assert_eq!(triage(&name.to_lowercase()), by_address);
+    let wrong = format!("{name}x");
+    let said = refusal(&[logs.to_str().unwrap(), "--at", at, "--host", &wrong]);
+    assert!(said.contains("near to it: ") && said.contains(&name.to_lowercase()), "{said}");
 }
 
 #[test]

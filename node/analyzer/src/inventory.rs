@@ -130,6 +130,21 @@ impl Assets {
         self.addresses.get(&address).or_else(net).or_else(name)
     }
 
+    /// Addresses that have a row of their own, by the name in it.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, Addr)> {
+        self.addresses
+            .iter()
+            .filter_map(|(address, asset)| Some((asset.name.as_deref()?, *address)))
+    }
+
+    /// The names by which the network knows the machine that people call so.
+    pub(crate) fn keys_of(&self, name: &str) -> impl Iterator<Item = &str> {
+        let called = move |asset: &Asset| {
+            asset.name.as_ref().is_some_and(|known| known.to_lowercase() == name)
+        };
+        self.names.iter().filter(move |(_, asset)| called(asset)).map(|(key, _)| &**key)
+    }
+
     pub(crate) fn hash_into(&self, hasher: &mut blake3::Hasher) {
         hasher.update(&self.digest);
     }
@@ -212,7 +227,7 @@ pub(crate) fn own_name<'a>(
 }
 
 /// A protocol as `known_from` names it.
-const fn word(protocol: LogonProtocol) -> &'static str {
+pub(crate) const fn word(protocol: LogonProtocol) -> &'static str {
     match protocol {
         LogonProtocol::Kerberos => "kerberos",
         LogonProtocol::Ntlm => "ntlm",

@@ -159,6 +159,10 @@ pub const FOLD_US: i64 = 86_400 * 1_000_000;
 pub const ALERTS_MAX: usize = 100_000;
 /// Characters of a rule's name or message; longer ones are cut. Suricata's messages stay below.
 pub const ALERT_TEXT_CHARS_MAX: usize = 240;
+/// Addresses of one name that are kept; with two nobody knows which is meant, unless one machine went through them.
+pub const NAMED_ADDRESSES_MAX: usize = 4_096;
+/// Names or addresses that an error lists beside one that is unknown or has several: a few lines.
+pub const NEAR_NAMES_MAX: usize = 8;
 /// Lines of a story for page loads that have no part in a finding, the nearest to the alert.
 pub const PAGES_TOLD_MAX: usize = 6;
 /// Lines of a story for other destinations that stand out, likewise.

@@ -394,14 +394,54 @@ fn what_everybody_contacts_needs_nobody() {
 }
 
 #[test]
-fn attempts_without_an_answer_are_told_as_that() {
+fn probes_from_outside_need_nobody() {
     let triage = one(asked(10, "10.20.0.3", Some("192.0.2.99")), &day_files());
-    assert_eq!(triage.summary.outcome, "attempted", "{}", text(&triage));
-    assert!(triage.summary.text.starts_with("ATTEMPTED, NO ANSWER"), "{}", triage.summary.text);
-    assert!(!triage.summary.action_required);
+    assert_eq!(triage.summary.verdict, Verdict::NoInterestingActivity, "{}", text(&triage));
+    assert_eq!(triage.summary.outcome, "attempted");
+    let said = "NO INTERESTING ACTIVITY: 192.0.2.99 probed 10.20.0.3 from outside, 3 flows; no data came back.";
+    assert!(triage.summary.text.starts_with(said), "{}", triage.summary.text);
     // The same flows are probes when the alert is about something else.
     let other = one(asked(10, "10.20.0.3", Some("198.51.100.10")), &day_files());
     assert_eq!(other.window.left_out.get("inbound_probes"), Some(&30));
+    // Where only one side is seen, silence is no proof.
+    let (mut conns, names, hellos) = day();
+    conns.extend((0..40_u16).map(|n| {
+        let at = u64::from(n) * 1_000;
+        conn(at, &format!("Ch{n}"), "10.20.0.3", 41_000 + n, "198.51.100.10", 443)
+            .replace("\t900\t1400\tSF", "\t900\t0\tOTH")
+            .replace("\t8\t1820", "\t0\t0")
+    }));
+    let files = vec![
+        file("conn.log", CONN, &conns),
+        file("dns.log", DNS, &names),
+        file("ssl.log", SSL, &hellos),
+    ];
+    let blind = one(asked(10, "10.20.0.3", Some("192.0.2.99")), &files);
+    assert_eq!(blind.summary.verdict, Verdict::Suspicious, "{}", text(&blind));
+}
+
+#[test]
+fn attempts_from_inside_without_an_answer_are_told_as_that() {
+    let (mut conns, names, hellos) = day();
+    let from_inside = |row: &String| row.replace("\t192.0.2.99\t", "\t10.20.0.9\t");
+    let probes: Vec<String> = conns
+        .iter()
+        .filter(|row| row.contains("\t192.0.2.99\t"))
+        .take(3)
+        .map(from_inside)
+        .collect();
+    assert_eq!(probes.len(), 3);
+    conns.extend(probes);
+    let files = vec![
+        file("conn.log", CONN, &conns),
+        file("dns.log", DNS, &names),
+        file("ssl.log", SSL, &hellos),
+    ];
+    let triage = one(asked(10, "10.20.0.3", Some("10.20.0.9")), &files);
+    assert_eq!(triage.summary.verdict, Verdict::Suspicious, "{}", text(&triage));
+    assert_eq!(triage.summary.outcome, "attempted");
+    assert!(triage.summary.text.starts_with("ATTEMPTED, NO ANSWER"), "{}", triage.summary.text);
+    assert!(!triage.summary.action_required);
 }
 
 #[test]

@@ -29,8 +29,8 @@ pub(super) struct Args {
     /// When: 2026-11-23T09:22:30Z, 2026-11-23 09:22:30 in the zone of --tz, or seconds since 1970
     #[arg(long, value_name = "TIME", requires = "host")]
     at: Option<String>,
-    /// Whose story
-    #[arg(long, value_name = "ADDRESS", requires = "at")]
+    /// Whose story: an address, or a machine's name as dhcp, kerberos, ntlm and rdp logs or --assets have it
+    #[arg(long, value_name = "ADDRESS|NAME", requires = "at")]
     host: Option<String>,
     /// The other end that it is about: a name or an address
     #[arg(long, value_name = "DESTINATION", requires = "at")]

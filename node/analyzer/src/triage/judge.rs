@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flowlore_common::{label::Severity, time::MICROS_PER_SECOND};
+use flowlore_common::{
+    label::{Direction, Severity},
+    time::MICROS_PER_SECOND,
+};
 
 use super::{
     groups::Thread,
@@ -189,7 +192,7 @@ fn place(finding: &Finding) -> String {
 
 fn without_finding(bare: &Bare) -> Summary {
     let word = match (bare.verdict, bare.outcome) {
-        (_, "attempted") => "ATTEMPTED, NO ANSWER",
+        (Verdict::Suspicious, "attempted") => "ATTEMPTED, NO ANSWER",
         (Verdict::Suspicious | Verdict::Malicious, _) => "SUSPICIOUS",
         (Verdict::NoInterestingActivity, _) => "NO INTERESTING ACTIVITY",
         (Verdict::Inconclusive, _) => "INCONCLUSIVE",
@@ -244,6 +247,10 @@ fn bare(scene: &Scene<'_>, blind: bool) -> Bare {
             );
             return inconclusive(text, reasons, check_sensor(scene));
         }
+        // What nobody answered is harmless only where an answer would have been seen.
+        if !blind && let Some(bare) = probe(scene, destination, &alerted, &mut reasons) {
+            return bare;
+        }
         if let Some(bare) = about_destination(scene, destination, &alerted, &mut reasons) {
             return bare;
         }
@@ -269,6 +276,36 @@ fn bare(scene: &Scene<'_>, blind: bool) -> Bare {
 fn inconclusive(text: String, reasons: Vec<Reason>, action: Option<ActionEntry>) -> Bare {
     let verdict = Verdict::Inconclusive;
     Bare { verdict, outcome: "unknown", confidence: SURE_BLIND, text, reasons, action }
+}
+
+/// Somebody outside tried, and no data came back: what every address on the Internet meets, and to the report info.
+fn probe(
+    scene: &Scene<'_>,
+    destination: &str,
+    alerted: &[usize],
+    reasons: &mut Vec<Reason>,
+) -> Option<Bare> {
+    let host = scene.alert.host;
+    let threads = || alerted.iter().map(|&at| &scene.threads[at]);
+    let mut flows = threads().flat_map(|thread| &thread.flows).map(|&at| &scene.flows[at]);
+    let from_outside = flows.all(|kept| kept.direction == Direction::Inbound);
+    if !from_outside || !threads().all(is_silent) {
+        return None;
+    }
+    let flows: u64 = threads().map(|thread| thread.flows.len() as u64).sum();
+    let times = counted(flows, "flow", "flows");
+    let mut reasons = std::mem::take(reasons);
+    reasons.push(supports(format!(
+        "{destination} is outside; {times} from there, none with data in answer."
+    )));
+    Some(Bare {
+        verdict: Verdict::NoInterestingActivity,
+        outcome: "attempted",
+        confidence: SURE_PARTIAL,
+        text: format!("{destination} probed {host} from outside, {times}; no data came back."),
+        reasons,
+        action: None,
+    })
 }
 
 /// What the threads with the alert's destination come to; `None`: they are harmless.

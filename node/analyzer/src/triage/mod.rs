@@ -12,6 +12,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`alert`] | what is asked about, and which alerts are the same |
+//! | [`named`] | which address a machine of a name had |
 //! | [`window`] | from when to when |
 //! | [`watch`] | flows and look-ups of the hosts, collected during settling |
 //! | `groups` | threads, activity groups, end clusters, page loads |
@@ -27,6 +28,7 @@ pub mod alert;
 mod groups;
 mod judge;
 pub mod model;
+pub mod named;
 mod review;
 mod role;
 mod scene;
