@@ -395,7 +395,7 @@ impl Behaviour {
             Self::ConnWithoutDns => "Contact without a DNS look-up",
             Self::YoungDomain => "Young domain",
             Self::ExfilVolume => "Large upload",
-            Self::ExfilPcrShift => "Host turned into a sender",
+            Self::ExfilPcrShift => "Data given away",
             Self::HorizontalScan => "Horizontal scan",
             Self::VerticalScan => "Vertical scan",
             Self::SynScan => "SYN scan",

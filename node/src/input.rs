@@ -36,7 +36,7 @@ pub struct InputArgs {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// What is inside, instead of what the sensor says and private ranges; may be repeated
-    #[arg(long, value_name = "CIDR")]
+    #[arg(long, value_name = "CIDR", value_parser = parse_net)]
     home_net: Vec<IpNet>,
     /// CSV of machines: address, name, owner, criticality (low, normal, high), tags
     #[arg(long, value_name = "FILE")]
@@ -122,6 +122,14 @@ fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
     let count = text.parse().ok().and_then(NonZeroUsize::new);
     let allowed = count.filter(|count| count.get() <= READERS_MAX);
     allowed.ok_or_else(|| format!("'{text}' threads: write a number from 1 to {READERS_MAX}"))
+}
+
+/// A network; one with bits behind its prefix is refused, since either part may be the slip.
+fn parse_net(text: &str) -> Result<IpNet, String> {
+    let wrong = || format!("'{text}' is no network: write it as 192.168.0.0/16");
+    let net: IpNet = text.parse().map_err(|_| wrong())?;
+    let whole = net.trunc();
+    if net == whole { Ok(net) } else { Err(format!("'{text}' is a host's address: write {whole}")) }
 }
 
 /// An amount of memory.
@@ -247,6 +255,14 @@ mod tests {
         for text in ["", "12", "MiB", "5 parsecs", "1KiB", "99999999999999GiB", "-1GiB"] {
             assert!(text.parse::<Size>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn networks_have_no_host_bits() {
+        assert_eq!(parse_net("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
+        assert_eq!(parse_net("2001:db8::/32").unwrap().to_string(), "2001:db8::/32");
+        assert!(parse_net("10.1.2.3/8").unwrap_err().contains("write 10.0.0.0/8"));
+        assert!(parse_net("10.0.0.0").unwrap_err().contains("no network"));
     }
 
     #[test]

@@ -10,8 +10,9 @@ use flowlore_common::time::Day;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    limits::{HISTORY_DESTINATIONS_MAX, HISTORY_HOSTS_MAX},
-    packed::mix_bytes,
+    detect::exfil_pcr_shift::{DAYS, Exchanged},
+    limits::{HISTORY_DESTINATIONS_MAX, HISTORY_HOSTS_MAX, HISTORY_MACHINES_MAX},
+    packed::{Addr, mix_bytes},
     pair::Arrival,
     score::FAMILIAR_DAYS_MIN,
 };
@@ -39,6 +40,9 @@ pub struct History {
     destinations: BTreeMap<String, Known>,
     /// First day of what a finding is about, by the hash of its key.
     findings: BTreeMap<String, Day>,
+    /// Payload out and in that an inside host exchanged with the outside, by day. Absent in files of earlier versions.
+    #[serde(default)]
+    exchanged: BTreeMap<String, BTreeMap<Day, [u64; 2]>>,
 }
 
 /// Why a history cannot be read.
@@ -128,14 +132,41 @@ impl History {
         }
     }
 
+    /// What a host exchanged with the outside on the days before one, so many at most.
+    pub(crate) fn exchanged(&self, host: Addr, before: Day, days: u16) -> Vec<Exchanged> {
+        let first = Day(before.0.saturating_sub(days));
+        let known = self.exchanged.get(&host.to_string());
+        let of = |&[bytes_out, bytes_in]: &[u64; 2]| Exchanged { bytes_out, bytes_in };
+        known.map_or_else(Vec::new, |known| {
+            known.range(first..before).map(|(_, sum)| of(sum)).collect()
+        })
+    }
+
+    /// What a host exchanged with the outside on a day. Of several inputs of a day the one with most speaks for it: the
+    /// same input twice must change nothing.
+    pub(crate) fn note_exchanged(&mut self, host: Addr, day: Day, sum: Exchanged) {
+        let known = self.exchanged.entry(host.to_string()).or_default().entry(day).or_default();
+        let most = |[out, back]: [u64; 2]| (out.saturating_add(back), out);
+        *known = std::cmp::max_by_key(*known, [sum.bytes_out, sum.bytes_in], |one| most(*one));
+    }
+
     /// A finding's matter began on a day.
     pub fn note_finding(&mut self, key: &str, first: Day) {
         let known = self.findings.entry(key.to_owned()).or_insert(first);
         *known = (*known).min(first);
     }
 
-    /// Keeps the bound on destinations.
+    /// Keeps the bounds on destinations and on days of hosts.
     pub fn trim(&mut self) {
+        let last = self.days.last().copied().unwrap_or_default();
+        let first = Day(last.0.saturating_sub(DAYS));
+        self.exchanged.retain(|_, days| {
+            *days = days.split_off(&first);
+            !days.is_empty()
+        });
+        while self.exchanged.len() > HISTORY_MACHINES_MAX {
+            self.exchanged.pop_last();
+        }
         let over = self.destinations.len().saturating_sub(HISTORY_DESTINATIONS_MAX);
         if over == 0 {
             return;

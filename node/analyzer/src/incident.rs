@@ -27,6 +27,7 @@ mod lures;
 mod movements;
 mod ongoing;
 mod title;
+mod turns;
 
 use drafts::drafts;
 use ids::{id_hash, short_ids};
@@ -175,6 +176,7 @@ impl Case {
             Matter::Lateral(lateral) => vec![lateral.hit()],
             Matter::Habit(habit) => vec![habit.hit()],
             Matter::Inferred(inferred) => vec![inferred.hit()],
+            Matter::Giving(giving) => giving.hit().into_iter().collect(),
             Matter::Page(visit) if self.behaviour == Behaviour::PhishingPageVisit => {
                 vec![visit.hit()]
             }
@@ -261,8 +263,9 @@ pub(crate) fn find(
             add(&candidate, &mut cases);
         }
     }
-    for candidate in movements::decide(context, &cases, &undecided) {
-        add(&candidate, &mut cases);
+    let moved = movements::decide(context, &cases, &undecided);
+    for candidate in moved.iter().chain(&turns::decide(context, &undecided)) {
+        add(candidate, &mut cases);
     }
     let mut drafts = drafts(context, cases.into_iter().collect(), threads);
     name_findings(&mut drafts);

@@ -135,6 +135,8 @@ pub const ASSETS_MAX: usize = 1_000_000;
 pub const HISTORY_DESTINATIONS_MAX: usize = 2_000_000;
 /// Hosts that a history remembers for a destination: enough to say whether a visitor is a usual one.
 pub const HISTORY_HOSTS_MAX: usize = 8;
+/// Hosts whose days a history remembers: those of the largest org that this is made for; beyond it the highest by text go.
+pub const HISTORY_MACHINES_MAX: usize = 100_000;
 /// Names that a finding about look-ups keeps, the ones with the lowest hashes: enough to see whether somebody here went
 /// where they lead, and to show one.
 pub const DNS_SAMPLE_NAMES_MAX: usize = 16;

@@ -171,6 +171,9 @@ pub fn rule(
         Low,
         "here since the history began or for a month",
     );
+    let giving = behaviour == Behaviour::ExfilPcrShift;
+    ruling.cap(giving, Low, "a direction alone");
+    ruling.cap(giving && shared && known, Info, "other hosts here give to it too");
     let odd = behaviour == Behaviour::PortProtocolMismatch;
     ruling.cap(odd, Medium, "a protocol alone");
     let knocks = group.direction == Direction::Inbound && group.totals.bytes_in == 0;

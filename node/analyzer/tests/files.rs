@@ -1,15 +1,19 @@
 //! Goal: what came in, what talked and what went out is found together, and what only looks like it is not.
 //!
 //! Method: logs of our own making around the edges of DETECTORS.md's rows `interactive_c2_channel`,
-//! `malicious_download`, `download_then_c2` and `exfil_volume`, through the whole analyzer.
+//! `malicious_download`, `download_then_c2`, `exfil_volume` and `exfil_pcr_shift`, through the whole analyzer.
 
-use flowlore_analyzer::report::{Report, model::Finding};
+use flowlore_analyzer::{
+    history::History,
+    options::Options,
+    report::{Report, model::Finding},
+};
 use flowlore_common::label::{Behaviour, Severity};
 
 #[path = "support/logs.rs"]
 mod logs;
 
-use logs::{CONN, Cut, DAY, HTTP, SSL, all, analyze, file, report, shuffle, ssl};
+use logs::{CONN, Cut, DAY, HTTP, SSL, WHOLE, all, analyze, file, report, shuffle, ssl};
 
 const HOST: &str = "10.20.0.7";
 const SERVER: &str = "203.0.113.77";
@@ -245,9 +249,73 @@ fn exfil_volume_by_size_and_by_what_else_is_there() {
     assert_eq!(severity(&flows, &[]), None);
 }
 
+/// A session with an FTP server of 20 s, in passive mode.
+fn ftp(at_s: u64) -> Flow {
+    let (out, back) = ((210, 20), (940, 18));
+    Flow { at_s, for_s: 20, to: SERVER, port: 21, service: "ftp", out, back }
+}
+
+#[test]
+fn exfil_pcr_shift_of_files_put_on_a_server() {
+    let put = |at_s: u64| Flow { port: 44_523, out: (533, 4), back: (0, 4), for_s: 0, ..ftp(at_s) };
+    let said = |flows: &[Flow]| {
+        let found = findings(flows, &[]);
+        of(&found, Behaviour::ExfilPcrShift)
+            .map(|one| (one.severity, one.bytes_out, one.evidence[0].sentence.clone()))
+    };
+    let sentence = "2 files put on an FTP server outside, 1,066 B in all: data connections in which \
+                    only the client sends.";
+    assert_eq!(
+        said(&[ftp(100), put(104), put(120)]),
+        Some((Severity::Low, 210 + 2 * 533, sentence.to_owned()))
+    );
+    assert_eq!(said(&[put(104)]), None, "no control connection");
+    assert_eq!(said(&[ftp(100), put(99), put(121)]), None, "not while it was open");
+    assert_eq!(said(&[ftp(100), Flow { back: (1, 4), ..put(104) }]), None, "it answers there");
+    assert_eq!(said(&[ftp(100), Flow { out: (0, 4), ..put(104) }]), None, "nothing sent");
+    assert_eq!(said(&[ftp(100), Flow { to: "198.51.100.9", ..put(104) }]), None, "elsewhere");
+    let inside = |flow: Flow| Flow { to: "10.20.0.9", ..flow };
+    assert_eq!(said(&[inside(ftp(100)), inside(put(104))]), None, "a server of ours");
+}
+
+#[test]
+fn exfil_pcr_shift_of_a_day_beside_those_before() {
+    let exchanged = |day: u64, out: u64, back: u64| Flow {
+        at_s: 86_400 * day + 36_000,
+        for_s: 9,
+        to: SERVER,
+        port: 443,
+        service: "-",
+        out: (out, out / 1_400 + 1),
+        back: (back, back / 1_400 + 1),
+    };
+    let after = |days: u64| {
+        let mut history = History::default();
+        for day in 0..days {
+            let conn = file("conn.log", CONN, &[exchanged(day, 1_000_000, 3_000_000).row()]);
+            let options = Options { history: Some(history), ..all() };
+            history = analyze(&[conn], &options, WHOLE).0.history.expect("it was given one");
+        }
+        history
+    };
+    let said = |days: u64, out: u64| {
+        let conn = file("conn.log", CONN, &[exchanged(days, out, out / 2).row()]);
+        let options = Options { history: Some(after(days)), ..all() };
+        let found = report(&[conn], &options);
+        let one = of(&found, Behaviour::ExfilPcrShift)?;
+        Some((one.severity, one.evidence[0].sentence.clone()))
+    };
+    let sentence = "It sent 12.0 MB and got 6.0 MB that day, a ratio of +0.33 (+1 gives only, -1 takes \
+                    only); the median of 7 days before is -0.50.";
+    assert_eq!(said(7, 12_000_000), Some((Severity::Low, sentence.to_owned())));
+    assert_eq!(said(6, 12_000_000), None, "too few days");
+    assert_eq!(said(7, 9_000_000), None, "too little");
+}
+
 #[test]
 fn no_order_of_arrival_and_no_cut_shows() {
     let mut flows = vec![fetch(100, 80), shell(126, 4041), shell(400, 4041), fetch(90, 8080)];
+    flows.extend([ftp(700), Flow { port: 44_523, out: (533, 4), back: (0, 4), ..ftp(702) }]);
     flows.push(Flow { to: "198.51.100.9", out: (200_000_000, 150_000), ..shell(500, 443) });
     let mut rows: Vec<String> = flows.iter().map(Flow::row).collect();
     let mut requests = vec![
@@ -262,6 +330,8 @@ fn no_order_of_arrival_and_no_cut_shows() {
         serde_json::to_string(&analyze(&files, &all(), cut).0.report).expect("a report")
     });
     let first = texts.next().expect("four");
-    assert!(first.contains("download_then_c2") && first.contains("exfil_volume"));
+    for code in ["download_then_c2", "exfil_volume", "exfil_pcr_shift"] {
+        assert!(first.contains(&format!("\"{code}\"")), "{code}");
+    }
     texts.for_each(|text| assert_eq!(text, first));
 }

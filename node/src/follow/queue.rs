@@ -65,7 +65,9 @@ impl<'a> Queue<'a> {
             return Ok(Opened::Unit(Unit::StandardInput));
         }
         let file = File::open(&input.path)?;
-        if !file.metadata()?.is_file() {
+        let about = file.metadata()?;
+        // What the system makes up as it is read says that it is empty.
+        if !about.is_file() || about.len() == 0 {
             return Ok(Opened::Unit(Unit::Pipe(file)));
         }
         let map = Arc::new(Map::new(&file)?);

@@ -23,6 +23,7 @@
 //! | `interactive_c2_channel` | a session in which both ends talk at length |
 //! | `malicious_download` | something that runs, from a bare address or a rare server |
 //! | `download_then_c2` | a download, and a channel soon after it; asked of a source |
+//! | `exfil_pcr_shift` | files put on a server, days that turn from taking to giving; asked of a source |
 //! | `exfil_volume` | much that went out; asked of a source and destination, all ports |
 //! | `phishing_page_visit` | a page that lures; asked of a source |
 //! | `phishing_submission` | what was sent after it, in four grades; asked of a source |
@@ -34,6 +35,7 @@ pub(crate) mod dga;
 pub(crate) mod dns;
 pub(crate) mod dns_flows;
 pub(crate) mod download_then_c2;
+pub(crate) mod exfil_pcr_shift;
 pub(crate) mod exfil_volume;
 pub(crate) mod habits;
 pub mod infrastructure;
@@ -111,6 +113,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::LongConnection,
     Behaviour::InteractiveC2Channel,
     Behaviour::ExfilVolume,
+    Behaviour::ExfilPcrShift,
     Behaviour::MaliciousDownload,
     Behaviour::DownloadThenC2,
     Behaviour::LoginFailuresThenSuccess,

@@ -214,6 +214,9 @@ fn remember(
         }
     }
     part.coverage.days().for_each(|day| history.note_day(day));
+    for (&(host, day), &sum) in &part.exchanged {
+        history.note_exchanged(host, day, sum);
+    }
     matters.iter().for_each(|(key, day)| history.note_finding(key, *day));
     history.trim();
     history

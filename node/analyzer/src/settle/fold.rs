@@ -10,6 +10,7 @@ use super::{
     bucket::{Bucket, NO_NAME},
     chains,
     destination::Destination,
+    giving,
     group::{Gathered, Groups, Key, Spot},
     habits, hosts, lateral, logons, lookups, mismatch, pages,
     part::{Candidate, Matter, Part, Pivot, Row, Sums, Where},
@@ -75,6 +76,7 @@ impl Fold {
         }
         chains::find(bucket, first, part);
         uploads::find(bucket, std::mem::take(&mut self.uploads), first, part);
+        giving::find(bucket, &groups, self.keep_visitors, part);
         hosts::find(bucket, &groups, part);
         lookups::find(bucket, &groups, home, part);
         pages::find(bucket, &groups, places, part);

@@ -27,6 +27,7 @@ mod chains;
 mod contacted;
 mod destination;
 mod fold;
+mod giving;
 mod group;
 mod habits;
 mod hosts;

@@ -15,9 +15,18 @@ use super::{
 use crate::{
     coverage,
     detect::{
-        Score, dga::Missing, dns::Zone, dns_flows::Sessions, download_then_c2::Chain,
-        exfil_volume::Upload, habits::Habit, lateral_movement::Lateral,
-        login_failures_then_success::Guessed, phishing_page_visit::Visit, scan::Sweep,
+        Score,
+        dga::Missing,
+        dns::Zone,
+        dns_flows::Sessions,
+        download_then_c2::Chain,
+        exfil_pcr_shift::{Exchanged, Giving},
+        exfil_volume::Upload,
+        habits::Habit,
+        lateral_movement::Lateral,
+        login_failures_then_success::Guessed,
+        phishing_page_visit::Visit,
+        scan::Sweep,
         ssh_success_inferred::Inferred,
     },
     naming::NamedBy,
@@ -186,6 +195,8 @@ pub(crate) enum Matter {
     Habit(Box<Habit>),
     /// An SSH session after many short ones.
     Inferred(Inferred),
+    /// What a source gave to the outside.
+    Giving(Giving),
     /// A page that lures, and what was sent after it.
     Page(Box<Visit>),
 }
@@ -194,7 +205,7 @@ pub(crate) enum Matter {
 /// found again then, with its sentences: numbers are much smaller.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
-    /// What detectors found: at least one, but for sessions that other findings of the source are to decide.
+    /// What detectors found: at least one, but for what other findings of the source or its history are to decide.
     pub(crate) scores: Box<[Score]>,
     pub(crate) matter: Matter,
     pub(crate) contacts: Box<[Contact]>,
@@ -267,6 +278,8 @@ pub struct Part {
     pub(crate) odd_uids: BTreeMap<Uid, Box<str>>,
     /// The latest lease of each address.
     pub(crate) leases: BTreeMap<Addr, Lease>,
+    /// What hosts exchanged with the outside a day, where a history is kept. A client lives in one bucket.
+    pub(crate) exchanged: BTreeMap<(Addr, Day), Exchanged>,
     /// What log-ons say of inside hosts.
     pub(crate) identities: BTreeMap<Addr, Identity>,
     pub(crate) conversations: u64,
@@ -385,6 +398,7 @@ impl Part {
         }
         self.candidates.extend(other.candidates);
         self.odd_uids.extend(other.odd_uids);
+        self.exchanged.extend(other.exchanged);
         for (address, identity) in other.identities {
             self.identities.entry(address).or_default().merge(identity);
         }
