@@ -3,11 +3,13 @@
 //! Two analysts must be able to predict the severity, so it is a table and not a sum: the band of the threat score,
 //! then caps, each with a reason that the finding states. The table with the source of each row is in DETECTORS.md.
 
-use std::net::IpAddr;
+mod actions;
+
+pub use actions::{Target, actions};
 
 use flowlore_common::label::{Behaviour, Direction, Severity};
 
-use crate::detect::{Action, Evidence, Hit, Judged, Score, words};
+use crate::detect::{Evidence, Hit, Judged, Score, words};
 use crate::pair::{Arrival, Group, Grouping, Surroundings};
 use crate::score::{
     self, FAMILIAR_DAYS_MIN, HISTORY_DAYS_MIN, Modifiers, NEW_DAYS_MAX, PREVALENCE_HOSTS_MIN,
@@ -61,6 +63,8 @@ impl Rarity {
 pub struct Ruling {
     /// By the table.
     pub severity: Severity,
+    /// Whether something harmless explains it as well.
+    pub explained: bool,
     /// Why it is not the band of the score, if it is not; reads after "held at".
     pub reason: Option<&'static str>,
 }
@@ -74,7 +78,8 @@ pub fn rule(
     around: &Surroundings,
 ) -> Ruling {
     use Severity::{Info, Low, Medium};
-    let mut ruling = Ruling { severity: score::band(threat_milli), reason: None };
+    let severity = score::band(threat_milli);
+    let mut ruling = Ruling { severity, explained: false, reason: None };
     if behaviour == Behaviour::BruteForceLogin {
         ruling.cap(true, Medium, "attempts alone");
         ruling.cap(group.direction == Direction::Inbound, Low, "what every open server sees");
@@ -97,7 +102,7 @@ pub fn rule(
         ruling.cap(true, Medium, "a scan alone");
         ruling.cap(around.weak_evidence, Low, "answers may have been missed");
         let to_peers = group.transport == 17 && group.direction != Direction::Internal;
-        ruling.cap(to_peers, Low, "peer-to-peer programs send UDP to outside hosts like that");
+        ruling.explain(to_peers, Low, "peer-to-peer programs send UDP to outside hosts like that");
         return ruling.of_asset(around);
     }
     if is_dns_hint(behaviour) {
@@ -125,7 +130,7 @@ pub fn rule(
     ruling.cap(rarity == Rarity::Uncommon, Medium, "not rare here");
     let ordinary = is_ordinary(group);
     let service = is_c2(behaviour) && (ordinary || may_be_ordinary(group, around));
-    ruling.cap(
+    ruling.explain(
         service && shared && known,
         Low,
         "an ordinary named service that other hosts here use too",
@@ -137,17 +142,23 @@ pub fn rule(
         Medium,
         "an ordinary named service, and no history to show that it is new",
     );
+    // A download before it would be a second sign.
     ruling.cap(
+        service && around.arrival == Arrival::New && behaviour.is_c2(),
+        Medium,
+        "an ordinary named service, and nothing against it but that it is new",
+    );
+    ruling.explain(
         service && around.arrival == Arrival::Settled,
         Low,
         "an ordinary named service, here since the history began or for a month",
     );
-    ruling.cap(
+    ruling.explain(
         behaviour == Behaviour::MaliciousDownload && ordinary && known,
         Low,
         "from an ordinary named service",
     );
-    ruling.cap(
+    ruling.explain(
         matches!(behaviour, Behaviour::MaliciousDownload | Behaviour::ExfilVolume)
             && shared
             && ordinary
@@ -155,7 +166,7 @@ pub fn rule(
         Info,
         "an ordinary named service that other hosts here use too",
     );
-    ruling.cap(
+    ruling.explain(
         matches!(
             behaviour,
             Behaviour::InteractiveC2Channel | Behaviour::LongConnection | Behaviour::ExfilVolume
@@ -165,15 +176,19 @@ pub fn rule(
         "other hosts here talk to it too",
     );
     let resolver = group.transport == 6 && group.port == DNS_OVER_TLS;
-    ruling.cap(is_c2(behaviour) && service && resolver, Low, "resolvers are asked all the time");
-    ruling.cap(
+    ruling.explain(
+        is_c2(behaviour) && service && resolver,
+        Low,
+        "resolvers are asked all the time",
+    );
+    ruling.explain(
         behaviour == Behaviour::ExfilVolume && around.arrival == Arrival::Settled,
         Low,
         "here since the history began or for a month",
     );
     let giving = behaviour == Behaviour::ExfilPcrShift;
     ruling.cap(giving, Low, "a direction alone");
-    ruling.cap(giving && shared && known, Info, "other hosts here give to it too");
+    ruling.explain(giving && shared && known, Info, "other hosts here give to it too");
     let odd = behaviour == Behaviour::PortProtocolMismatch;
     ruling.cap(odd, Medium, "a protocol alone");
     let knocks = group.direction == Direction::Inbound && group.totals.bytes_in == 0;
@@ -181,15 +196,15 @@ pub fn rule(
     let long = behaviour == Behaviour::LongConnection;
     ruling.cap(long, Medium, "duration alone");
     let settled = around.arrival == Arrival::Settled;
-    ruling.cap(long && settled, Low, "here since the history began or for a month");
+    ruling.explain(long && settled, Low, "here since the history began or for a month");
     let explained = group.host.is_some() || may_be_ordinary(group, around);
-    ruling.cap(
+    ruling.explain(
         long && explained && known,
         Low,
         "duration alone, and nothing odd about where it goes",
     );
     let visit = group.direction == Direction::Inbound;
-    ruling.cap(long && visit, Low, "a visitor that stays");
+    ruling.explain(long && visit, Low, "a visitor that stays");
     ruling.of_asset(around).of_evidence(around)
 }
 
@@ -203,7 +218,7 @@ impl Ruling {
             Severity::Medium => Severity::High,
             Severity::High => Severity::Critical,
         };
-        Self { severity, reason: Some("a critical host, one step up") }
+        Self { severity, reason: Some("a critical host, one step up"), ..self }
     }
 
     /// Held below what thin evidence cannot carry.
@@ -215,8 +230,14 @@ impl Ruling {
 
     fn cap(&mut self, applies: bool, at_most: Severity, reason: &'static str) {
         if applies && self.severity > at_most {
-            *self = Self { severity: at_most, reason: Some(reason) };
+            (self.severity, self.reason) = (at_most, Some(reason));
         }
+    }
+
+    /// As `cap`, for a reason to think that it is something else, which counts whether or not it lowers anything.
+    fn explain(&mut self, applies: bool, at_most: Severity, reason: &'static str) {
+        self.cap(applies, at_most, reason);
+        self.explained |= applies;
     }
 }
 
@@ -304,7 +325,7 @@ pub fn weigh(score: Score, group: &Group<'_>, around: &Surroundings) -> Weighed 
     };
     let threat_milli = score::threat(score.base_milli, &modifiers);
     let ruling = rule(score.behaviour, threat_milli, group, around);
-    let confidence = confidence(threat_milli, group, around);
+    let confidence = confidence(threat_milli, ruling.explained, group, around);
     Weighed { modifiers, threat_milli, ruling, confidence }
 }
 
@@ -344,10 +365,16 @@ pub fn judge(mut hit: Hit, group: &Group<'_>, around: &Surroundings) -> Judged {
 ///
 /// 30 for having passed the detector's gate; up to 50 by the threat score; 10 when at least ten inside hosts were
 /// there to show that the destination is rare; 5 for a history to compare with; 10 off when nothing ever came back,
-/// and 10 off for sampled or one-sided evidence. Kept within 5 to 95: flows alone never prove it. [ours: a starting
+/// 10 off for sampled or one-sided evidence, and 30 off when something harmless explains it as well
+/// (a row of the severity table that says so). Kept within 5 to 95: flows alone never prove it. [ours: a starting
 /// point, to be calibrated against labelled data]
 #[must_use]
-pub fn confidence(threat_milli: u16, group: &Group<'_>, around: &Surroundings) -> u8 {
+pub fn confidence(
+    threat_milli: u16,
+    explained: bool,
+    group: &Group<'_>,
+    around: &Surroundings,
+) -> u8 {
     let points = |holds: bool, points: i32| if holds { points } else { 0 };
     let shown_rare =
         around.inside_hosts >= PREVALENCE_HOSTS_MIN && Rarity::of(around) == Rarity::Rare;
@@ -357,7 +384,8 @@ pub fn confidence(threat_milli: u16, group: &Group<'_>, around: &Surroundings) -
         + points(shown_rare, 10)
         + points(around.history_days >= HISTORY_DAYS_MIN, 5)
         + points(unanswered, -10)
-        + points(around.weak_evidence, -10);
+        + points(around.weak_evidence, -10)
+        + points(explained, -30);
     u8::try_from(sum.clamp(5, 95)).expect("clamped to 5..=95")
 }
 
@@ -479,112 +507,4 @@ fn composition(base: u16, modifiers: &Modifiers, threat: u16, ruling: Ruling) ->
     }
     sentence.push('.');
     sentence
-}
-
-/// Who did what is to be done something about.
-#[derive(Clone, Copy, Debug)]
-pub struct Target<'a> {
-    /// What was found.
-    pub behaviour: Behaviour,
-    /// Who opened the connections.
-    pub source: IpAddr,
-    /// The address contacted.
-    pub address: IpAddr,
-    /// The destination's name, if it has one.
-    pub host: Option<&'a str>,
-    /// Seen from the org.
-    pub direction: Direction,
-}
-
-/// What to do, the most urgent first.
-#[must_use]
-pub fn actions(severity: Severity, target: &Target<'_>) -> Vec<Action> {
-    let source = target.source.to_string();
-    let address = target.address.to_string();
-    // An inbound contact's inside host is its destination; behind a proxy the destination is the name.
-    let (inside, outside) = if target.direction == Direction::Inbound {
-        (address, source)
-    } else {
-        (source, target.host.map_or(address, str::to_owned))
-    };
-    let action =
-        |code, target: &str, sentence: String| Action { code, target: target.to_owned(), sentence };
-    let isolate = action("isolate_host", &inside, format!("Isolate {inside}, keep its memory."));
-    let find = action("find_process", &inside, format!("Find the process on {inside}."));
-    let block = action("block_destination", &outside, format!("Block {outside}."));
-    let ask = action("ask_owner", &inside, format!("Ask the owner of {inside} what it is."));
-    let check = action(
-        "check_update_source",
-        &outside,
-        format!("Check whether {outside} belongs to an agent or updater in use."),
-    );
-    if target.behaviour.blames_source() && target.direction != Direction::Inbound {
-        let ours = action(
-            "ask_owner",
-            &inside,
-            format!("Ask whether {inside} is a scanner or script of yours."),
-        );
-        return match severity {
-            Severity::Critical | Severity::High => vec![isolate, find],
-            Severity::Medium => vec![find, ours],
-            Severity::Low => vec![ours],
-            Severity::Info => Vec::new(),
-        };
-    }
-    if is_phishing(target.behaviour) {
-        let asked = action(
-            "ask_person",
-            &inside,
-            format!(
-                "Ask who sat at {inside} whether they typed a password there; if so, reset it."
-            ),
-        );
-        let reset = action(
-            "reset_password",
-            &inside,
-            format!(
-                "Reset the password of who sat at {inside}, revoke sessions, check mail rules and \
-                 second factors."
-            ),
-        );
-        return match severity {
-            Severity::Critical | Severity::High => vec![reset, block],
-            Severity::Medium | Severity::Low => vec![asked, block],
-            Severity::Info => Vec::new(),
-        };
-    }
-    if is_dns_hint(target.behaviour) {
-        let names = action(
-            "check_names",
-            &inside,
-            format!("Look at the names that {inside} asks for, and which program does."),
-        );
-        return match severity {
-            Severity::Info => Vec::new(),
-            _ => vec![names, ask],
-        };
-    }
-    if target.direction == Direction::Inbound {
-        let known = action(
-            "check_client",
-            &outside,
-            format!("Check whether {outside} is a client that you know."),
-        );
-        let exposed = action(
-            "check_exposure",
-            &inside,
-            format!("Check what {inside} offers there, and whether it has to."),
-        );
-        return match severity {
-            Severity::Critical | Severity::High => vec![isolate, find, block],
-            Severity::Medium | Severity::Low => vec![known, exposed],
-            Severity::Info => Vec::new(),
-        };
-    }
-    match severity {
-        Severity::Critical | Severity::High => vec![isolate, find, block],
-        Severity::Medium => vec![find, check],
-        Severity::Low => vec![ask, check],
-        Severity::Info => Vec::new(),
-    }
 }

@@ -156,7 +156,7 @@ fn who_knocks_and_gets_no_data_is_no_finding() {
 }
 
 #[test]
-fn an_ordinary_service_is_grave_only_when_it_is_new() {
+fn an_ordinary_service_is_grave_only_with_a_second_sign() {
     let contacts = [Contact { second: START, bytes: 1 }];
     let ordinary = by_name("service.example", &contacts);
     let unknown = Surroundings { arrival: Arrival::Unknown, ..known() };
@@ -169,7 +169,10 @@ fn an_ordinary_service_is_grave_only_when_it_is_new() {
     assert_eq!(of(&ordinary, &unknown), Severity::Medium, "time was not measured");
     assert_eq!(of(&ordinary, &settled), Severity::Low);
     let new = Surroundings { arrival: Arrival::New, ..few };
-    assert_eq!(of(&ordinary, &new), Severity::High, "the history calls it new");
+    assert_eq!(of(&ordinary, &new), Severity::Medium, "new alone");
+    let after = |around| rule(Behaviour::DownloadThenC2, 700, &ordinary, around).severity;
+    assert_eq!(after(&new), Severity::High, "new, and a download before it");
+    assert_eq!(after(&few), Severity::Medium);
     assert_eq!(of(&by_address(&contacts), &few), Severity::High, "no name");
     let through_proxy = proxied("service.example", &contacts);
     assert_eq!(of(&through_proxy, &few), Severity::Medium, "a proxy's clients name all they use");
@@ -206,7 +209,7 @@ fn where_no_log_names_anything_a_missing_name_is_no_sign() {
     assert_eq!(beacon(&group, Arrival::Unknown, false), Severity::High);
     assert_eq!(beacon(&group, Arrival::Unknown, true), Severity::Medium);
     assert_eq!(beacon(&group, Arrival::Settled, true), Severity::Low);
-    assert_eq!(beacon(&group, Arrival::New, true), Severity::High);
+    assert_eq!(beacon(&group, Arrival::New, true), Severity::Medium);
     let with = |change: fn(&mut Group<'_>)| {
         let mut group = group.clone();
         change(&mut group);
@@ -262,7 +265,8 @@ fn graver_scores_and_rarer_destinations_are_never_milder() {
 #[test]
 fn an_implant_is_high_and_the_updater_of_all_is_nothing() {
     let contacts = ticks(START, START + DAY, 300, 10, 1_482);
-    let group = by_name("beacon.example", &contacts);
+    let mut group = by_name("beacon.example", &contacts);
+    group.port = 8_443; // no ordinary service
     let hit = find(&group).remove(0);
     let new = Surroundings { arrival: Arrival::New, ..around() };
     let judged = judge(hit.clone(), &group, &new);
@@ -303,7 +307,7 @@ fn what_is_not_known_is_said() {
 fn confidence_adds_up_as_documented() {
     let group = by_address(&[Contact { second: START, bytes: 1 }]);
     let of = |threat, around: &Surroundings| {
-        flowlore_analyzer::severity::confidence(threat, &group, around)
+        flowlore_analyzer::severity::confidence(threat, false, &group, around)
     };
     let few = Surroundings { inside_hosts: 1, ..around() };
     assert_eq!(of(930, &around()), 86, "30 + 46 + 10 for a rarity that was measured");
@@ -313,8 +317,10 @@ fn confidence_adds_up_as_documented() {
     assert_eq!(of(1000, &known()), 95, "never certain");
     let mut unanswered = group.clone();
     unanswered.totals.unanswered = 1;
-    let got = flowlore_analyzer::severity::confidence(930, &unanswered, &few);
+    let got = flowlore_analyzer::severity::confidence(930, false, &unanswered, &few);
     assert_eq!(got, 66, "nothing ever came back");
+    let got = flowlore_analyzer::severity::confidence(930, true, &group, &known());
+    assert_eq!(got, 61, "something harmless explains it");
 }
 
 #[test]
