@@ -17,13 +17,14 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use flowlore_analyzer::{
     intake::{Intake, Spill},
     limits::CONVERSATIONS_DEFAULT,
     options::Options,
     report::{Analysis, model::InputFile},
     settle::{Part, Settlement, Witness, Workspace},
+    source::Opening,
 };
 use flowlore_common::{
     env::{Clock, SystemClock},
@@ -33,6 +34,7 @@ use flowlore_common::{
 use crate::{
     follow::{self, FileRead, Followed},
     input::InputArgs,
+    mapping,
     output::{Output, Shown},
     spill::TemporaryFile,
 };
@@ -45,8 +47,8 @@ const FAILED_ON: u8 = 3;
 pub struct AnalyzeArgs {
     #[command(flatten)]
     input: InputArgs,
-    /// Format of the input; `auto` recognises it by content
-    #[arg(long, value_enum, default_value_t = Format::Auto)]
+    /// Format of the input: auto recognises each file by its content, map:FILE.toml reads lines as that mapping says
+    #[arg(long, value_name = "auto|zeek|map:FILE", default_value = "auto")]
     format: Format,
     /// What to print
     #[arg(long, value_enum, default_value_t = Output::Text)]
@@ -65,12 +67,31 @@ pub struct AnalyzeArgs {
     fail_on_coverage: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+/// How the input is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Format {
-    /// By content
+    /// By content. `zeek` is the same: whatever is found is read.
     Auto,
-    /// The same: whatever is found is read
-    Zeek,
+    /// By a mapping.
+    Map(PathBuf),
+}
+
+impl std::str::FromStr for Format {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix("map:")) {
+            ("auto" | "zeek", _) => Ok(Self::Auto),
+            (_, Some(path)) if !path.is_empty() => Ok(Self::Map(path.into())),
+            _ => Err("write auto, or map: and a mapping's file, such as map:squid.toml".to_owned()),
+        }
+    }
+}
+
+impl Format {
+    fn opening(&self) -> anyhow::Result<Opening> {
+        let Self::Map(path) = self else { return Ok(Opening::ByContent) };
+        mapping::opening(path)
+    }
 }
 
 /// A number, or all.
@@ -109,8 +130,13 @@ pub struct Effort {
 ///
 /// # Errors
 /// When a named path cannot be read, or the temporary file cannot be written or read.
-pub fn analyze(paths: &[PathBuf], effort: Effort, options: &Options) -> anyhow::Result<Analysis> {
-    Ok(analyze_and(paths, effort, options, None, |_| ())?.0)
+pub fn analyze(
+    paths: &[PathBuf],
+    opening: Opening,
+    effort: Effort,
+    options: &Options,
+) -> anyhow::Result<Analysis> {
+    Ok(analyze_and(paths, opening, effort, options, None, |_| ())?.0)
 }
 
 /// As [`analyze`], with a witness of each flow and a look at the sums that the report is made of.
@@ -119,12 +145,14 @@ pub fn analyze(paths: &[PathBuf], effort: Effort, options: &Options) -> anyhow::
 /// As [`analyze`].
 pub fn analyze_and<T>(
     paths: &[PathBuf],
+    opening: Opening,
     effort: Effort,
     options: &Options,
     witness: Option<&dyn Witness>,
     look: impl FnOnce(&Part) -> T,
 ) -> anyhow::Result<(Analysis, T)> {
-    let reading = follow::Options { threads: effort.threads, ..follow::Options::default() };
+    let reading =
+        follow::Options { threads: effort.threads, opening, ..follow::Options::default() };
     let waiting = Waiting::new(effort);
     let Followed { files, notes, sinks } = follow::read(paths, &reading, || waiting.intake())?;
     conclude(waiting, Read { files, notes, intakes: sinks }, options, witness, look)
@@ -232,7 +260,7 @@ pub fn run(
     terminal: bool,
     out: &mut dyn io::Write,
 ) -> anyhow::Result<ExitCode> {
-    let (Format::Auto | Format::Zeek) = args.format;
+    let opening = args.format.opening()?;
     let begun = SystemClock.now();
     let zone = args.input.zone()?;
     let folder = args.input.history()?;
@@ -242,7 +270,8 @@ pub fn run(
         ..args.input.options(severity_min, folder.as_ref())?
     };
     let effort = args.input.effort();
-    let Analysis { report, history, gravest } = analyze(&args.input.paths, effort, &options)?;
+    let Analysis { report, history, gravest } =
+        analyze(&args.input.paths, opening, effort, &options)?;
     if let (Some(folder), Some(history)) = (&folder, &history) {
         folder.write(history)?;
     }

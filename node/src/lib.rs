@@ -15,6 +15,7 @@
 //! | [`vault`] | encrypted append-only files |
 //! | [`follow`] | paths to parsed records |
 //! | [`input`] | what commands that read flows take |
+//! | `mapping` | a log of any form, read as a person says |
 //! | [`analyze`], [`spill`] | parsed records to a report |
 //! | `triage` | the stories around alerts |
 //! | `output` | in which form both are written |
@@ -68,6 +69,7 @@ pub mod input;
 pub mod keys;
 pub mod limits;
 pub mod listen;
+mod mapping;
 pub mod membership;
 pub mod metrics;
 pub mod names;

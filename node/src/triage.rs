@@ -12,6 +12,7 @@ use flowlore_analyzer::{
     limits::ALERTS_MAX,
     options::Options,
     report::Report,
+    source::Opening,
     triage::{
         Alert, Around, Questions,
         alert::{Alerts, Taken, destination},
@@ -76,9 +77,10 @@ impl Answers {
         let several = alerts.len() > 1;
         let questions = Questions { alerts: fold(alerts), around, unusable };
         let watch = questions.watch();
-        let (analysis, collected) = analyze_and(paths, effort, options, Some(&watch), |part| {
-            collect(&watch, part, options)
-        })?;
+        let (analysis, collected) =
+            analyze_and(paths, Opening::ByContent, effort, options, Some(&watch), |part| {
+                collect(&watch, part, options)
+            })?;
         let report = analysis.report;
         let unknown = questions.unknown_hosts(&collected);
         if let [first, ..] = unknown[..]
@@ -222,7 +224,7 @@ fn of_finding(id: &str, input: &Input<'_>) -> anyhow::Result<Alert> {
             "--alert {id}: the input is read twice for a finding, which standard input cannot be"
         );
     }
-    let report = analyze(input.paths, input.effort, input.options)?.report;
+    let report = analyze(input.paths, Opening::ByContent, input.effort, input.options)?.report;
     let id = id.to_ascii_lowercase();
     let finding = report.findings.iter().find(|one| one.id == id || one.incident == id);
     let finding = finding.ok_or_else(|| {

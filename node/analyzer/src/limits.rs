@@ -56,7 +56,12 @@ pub const HTTP_PENDING_MAX: usize = 16;
 /// Questions of a DNS flow that wait for their answers.
 pub const DNS_PENDING_MAX: usize = 64;
 
-// --- NetFlow and IPFIX ---
+// --- Logs read by a mapping ---
+
+/// Different fields that a mapping asks for: ours are eighteen, and some choices.
+pub const MAPPED_FIELDS_MAX: usize = 32;
+
+// --- NetFlow, IPFIX and clouds' flow logs ---
 
 /// Routers, and parts of routers that count for themselves, of one input: large networks have hundreds.
 pub const EXPORTERS_MAX: usize = 4_096;

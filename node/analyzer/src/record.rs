@@ -454,6 +454,8 @@ pub enum Skip {
     BadBlock,
     /// The same flow stands elsewhere in the input, as recent or more so.
     Duplicate,
+    /// A record that tells of no flow: an interval without traffic, or one whose flows were left out.
+    NoFlow,
     /// A log that this version does not use, recognised.
     UnusedLog,
 }
@@ -474,6 +476,7 @@ impl Skip {
         Self::Duplicate,
         Self::LineTooLong,
         Self::MissingField,
+        Self::NoFlow,
         Self::NoHeader,
         Self::NotIp,
         Self::UnusedLog,
@@ -496,6 +499,7 @@ impl Skip {
             Self::LineTooLong => "lines beyond the limit",
             Self::CutOff => "a last line that ends in the middle",
             Self::NoHeader => "rows before any header: send the log with its # lines",
+            Self::NoFlow => "records of intervals without traffic, or whose flows were left out",
             Self::Duplicate => "flows that stand elsewhere too",
             Self::UnusedLog => "of logs that this version does not use",
             Self::NotIp => "frames without an IP packet",
@@ -525,6 +529,7 @@ impl Skip {
             Self::BadPacket => "bad_packet",
             Self::BadBlock => "bad_block",
             Self::Duplicate => "duplicate",
+            Self::NoFlow => "no_flow",
             Self::UnusedLog => "unused_log",
         }
     }

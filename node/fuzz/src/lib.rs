@@ -6,8 +6,10 @@
 //! | `zeek_json` | an object of each log type, its values replaced |
 //! | `zeek_cut` | any bytes, in blocks and in pieces |
 //! | `eve` | Suricata events whose values are replaced |
+//! | `mapped` | any lines by a mapping of each notation |
 //! | `pcap` | frames of packets, and any bytes as a capture |
 //! | `netflow` | sets of templates and records, and any bytes as datagrams |
+//! | `cloud` | clouds' flow logs whose values are replaced |
 //! | `evaluate` | requests to an evaluator and its answers |
 //! | `invite` | lines that invite an org |
 //! | `block` | any bytes as a block, and as the payload of one that is signed |
@@ -27,7 +29,7 @@ use std::sync::LazyLock;
 use flowlore_analyzer::record::{
     CaptureLoss, Conn, Dhcp, Dns, File, Http, Logon, Notice, Remote, Sink, Tls, X509,
 };
-use flowlore_analyzer::source::{Cutter, FileTally, Reader};
+use flowlore_analyzer::source::{FileTally, Opening};
 use flowlore_common::label::Purpose;
 use flowlore_ledger::seal::OwnLabel;
 
@@ -131,21 +133,27 @@ impl Sink for Records {
 
 /// Reads a log whole, in blocks and in pieces: the same each time, and every record accounted for.
 pub fn check(log: &[u8], size: usize) {
-    let (whole, tally) = blocks(log, log.len().max(1));
+    let (whole, tally) = blocks(&Opening::ByContent, log, log.len().max(1));
     assert_eq!(tally.used(), whole.0.len() as u64);
     check_cuts(log, size);
 }
 
 /// The same of a format whose records are parts of what is handed on, such as packets of flows.
 pub fn check_cuts(log: &[u8], size: usize) {
-    let (whole, tally) = blocks(log, log.len().max(1));
-    assert_eq!(tally.used() + tally.skipped.values().sum::<u64>(), tally.records);
-    assert_eq!((&whole, &tally), (&blocks(log, size).0, &blocks(log, size).1));
-    assert_eq!((whole, tally), pieces(log, size));
+    check_opened(&Opening::ByContent, log, size);
 }
 
-fn blocks(log: &[u8], size: usize) -> (Records, FileTally) {
-    let (mut sink, mut reader) = (Records::default(), Reader::new("conn.log"));
+/// The same of a log that is opened so.
+pub fn check_opened(opening: &Opening, log: &[u8], size: usize) {
+    let (whole, tally) = blocks(opening, log, log.len().max(1));
+    assert_eq!(tally.used() + tally.skipped.values().sum::<u64>(), tally.records);
+    let (cut, counted) = blocks(opening, log, size);
+    assert_eq!((&whole, &tally), (&cut, &counted));
+    assert_eq!((whole, tally), pieces(opening, log, size));
+}
+
+fn blocks(opening: &Opening, log: &[u8], size: usize) -> (Records, FileTally) {
+    let (mut sink, mut reader) = (Records::default(), opening.reader("conn.log"));
     for block in log.chunks(size) {
         reader.feed(block, &mut sink);
     }
@@ -154,9 +162,9 @@ fn blocks(log: &[u8], size: usize) -> (Records, FileTally) {
     (sink, tally)
 }
 
-fn pieces(log: &[u8], size: usize) -> (Records, FileTally) {
+fn pieces(opening: &Opening, log: &[u8], size: usize) -> (Records, FileTally) {
     let (mut sink, mut tally) = (Records::default(), FileTally::default());
-    let mut cutter = Cutter::new("conn.log", size);
+    let mut cutter = opening.cutter("conn.log", size);
     while let Some(piece) = cutter.next(log) {
         tally.merge(&piece.read(log, &mut sink));
     }

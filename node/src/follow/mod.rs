@@ -29,25 +29,27 @@ use std::sync::Mutex;
 use std::thread;
 
 use flowlore_analyzer::record::FileSink;
-use flowlore_analyzer::source::FileTally;
+use flowlore_analyzer::source::{FileTally, Opening};
 
 use crate::limits::{INPUT_FILES_MAX, PIECE_BYTES, READERS_MAX};
 use queue::{Outcomes, Queue};
 
-/// How input is read. Nothing here changes what comes out.
-#[derive(Clone, Copy, Debug)]
+/// How input is read. Of what is here only the opening changes what comes out.
+#[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// Threads that read.
     pub threads: NonZeroUsize,
     /// Bytes of a plain file that a thread reads at a time.
     pub piece_bytes: usize,
+    /// By content, or by a mapping.
+    pub opening: Opening,
 }
 
 impl Default for Options {
     /// A thread a core.
     fn default() -> Self {
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { threads, piece_bytes: PIECE_BYTES }
+        Self { threads, piece_bytes: PIECE_BYTES, opening: Opening::ByContent }
     }
 }
 
@@ -103,7 +105,7 @@ pub(crate) fn read<S: FileSink + Send>(
     make: impl Fn() -> S,
 ) -> Result<Followed<S>, FollowError> {
     let found = find::files(paths)?;
-    let queue = Mutex::new(Queue::new(&found.inputs, options.piece_bytes));
+    let queue = Mutex::new(Queue::new(&found.inputs, options));
     let threads = options.threads.get().min(READERS_MAX);
     let sinks: Vec<S> = (0..threads).map(|_| make()).collect();
     let ended: Vec<_> = thread::scope(|scope| {

@@ -6,15 +6,17 @@ use std::io::{self, BufReader};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flowlore_analyzer::record::FileSink;
-use flowlore_analyzer::source::{Cutter, FileTally, Piece};
+use flowlore_analyzer::source::{Cutter, FileTally, Opening, Piece};
 
+use super::Options;
 use super::find::Input;
 use super::map::Map;
 use super::unpack::{self, Packing};
 
 /// Said of a file in no format of ours.
 const UNKNOWN: &str = "no format that we know: Zeek's logs (as text they begin with #fields), Suricata's EVE JSON, \
-     pcap and pcapng, NetFlow 5 and 9, IPFIX";
+     pcap and pcapng, NetFlow 5 and 9, IPFIX, flow logs of AWS, Azure and Google Cloud; \
+     others with --format map:FILE.toml";
 
 /// What is left to read.
 pub(super) struct Queue<'a> {
@@ -24,6 +26,7 @@ pub(super) struct Queue<'a> {
     /// The plain file that is being handed out.
     open: Option<(usize, Arc<Map>, Cutter)>,
     piece_bytes: usize,
+    opening: &'a Opening,
 }
 
 /// Something for one thread to read.
@@ -37,10 +40,11 @@ enum Unit {
 
 impl<'a> Queue<'a> {
     /// Big files first, so that the threads end together.
-    pub(super) fn new(inputs: &'a [Input], piece_bytes: usize) -> Self {
+    pub(super) fn new(inputs: &'a [Input], options: &'a Options) -> Self {
         let mut waiting: Vec<usize> = (0..inputs.len()).collect();
         waiting.sort_by_key(|index| (inputs[*index].bytes, std::cmp::Reverse(*index)));
-        Self { inputs, waiting, open: None, piece_bytes }
+        let Options { piece_bytes, opening, .. } = options;
+        Self { inputs, waiting, open: None, piece_bytes: *piece_bytes, opening }
     }
 
     fn take(&mut self) -> Option<(usize, Unit)> {
@@ -73,7 +77,7 @@ impl<'a> Queue<'a> {
         let map = Arc::new(Map::new(&file)?);
         Ok(match Packing::of(map.bytes()) {
             Packing::Plain => {
-                let cutter = Cutter::new(&file_name(input), self.piece_bytes);
+                let cutter = self.opening.cutter(&file_name(input), self.piece_bytes);
                 Opened::Plain(map, cutter)
             }
             packing => Opened::Unit(Unit::Packed(map, packing)),
@@ -142,13 +146,15 @@ pub(super) fn work<S: FileSink>(queue: &Mutex<Queue<'_>>, mut sink: S) -> (S, Ou
         let mut guard = queue.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((index, unit)) = guard.take() else { break };
         let name = file_name(&guard.inputs[index]);
+        let opening = guard.opening;
         drop(guard);
+        let reader = || opening.reader(&name);
         sink.enter(u32::try_from(index).unwrap_or(u32::MAX));
         let (tally, note) = match unit {
             Unit::Piece(map, piece) => (piece.read(map.bytes(), &mut sink), None),
-            Unit::Packed(map, packing) => unpack::stream(packing, map.bytes(), &name, &mut sink),
-            Unit::Pipe(file) => unpack::pipe(BufReader::new(file), &name, &mut sink),
-            Unit::StandardInput => unpack::pipe(io::stdin().lock(), &name, &mut sink),
+            Unit::Packed(map, packing) => unpack::stream(packing, map.bytes(), reader(), &mut sink),
+            Unit::Pipe(file) => unpack::pipe(BufReader::new(file), reader(), &mut sink),
+            Unit::StandardInput => unpack::pipe(io::stdin().lock(), reader(), &mut sink),
             Unit::Unopened(reason) => {
                 outcomes.unopened.insert(index, reason);
                 continue;

@@ -12,6 +12,7 @@ use flowlore_analyzer::record::{
     CaptureLoss, Conn, Dhcp, Dns, File, FileSink, Http, Logon, Notice, Remote, Sink, Skip, Tls,
     X509,
 };
+use flowlore_analyzer::source::Reader;
 
 use super::{FileRead, FollowError, Followed, Options, read};
 
@@ -67,7 +68,8 @@ fn follow(
     piece_bytes: usize,
 ) -> Result<Followed<Starts>, FollowError> {
     let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
-    let options = Options { threads: NonZeroUsize::new(threads).unwrap(), piece_bytes };
+    let threads = NonZeroUsize::new(threads).unwrap();
+    let options = Options { threads, piece_bytes, ..Options::default() };
     read(&paths, &options, Starts::default)
 }
 
@@ -230,7 +232,7 @@ fn pipes_are_read_whatever_they_carry() {
     for bytes in [log(0..50), gzip(&log(0..50)), zstd::encode_all(&log(0..50)[..], 1).unwrap()] {
         let mut sink = Starts::default();
         let trickle = Trickle(&bytes);
-        let (tally, note) = super::unpack::pipe(trickle, "-", &mut sink);
+        let (tally, note) = super::unpack::pipe(trickle, Reader::new("-"), &mut sink);
         assert_eq!((tally.used(), note), (50, None));
     }
 }

@@ -40,32 +40,32 @@ impl Packing {
 /// Reads a pipe, whatever it carries.
 pub(super) fn pipe(
     input: impl Read,
-    name: &str,
+    reader: Reader,
     sink: &mut impl Sink,
 ) -> (FileTally, Option<String>) {
     let mut input = BufReader::with_capacity(BLOCK_BYTES, input);
     let mut start = Vec::new();
     // A pipe may give a byte at a time: ask until the magic number is there.
     if let Err(reason) = input.by_ref().take(MAGIC_BYTES as u64).read_to_end(&mut start) {
-        return (Reader::new(name).finish(sink), Some(broken(Packing::Plain, 0, &reason)));
+        return (reader.finish(sink), Some(broken(Packing::Plain, 0, &reason)));
     }
     let packing = Packing::of(&start);
-    stream(packing, io::Cursor::new(start).chain(input), name, sink)
+    stream(packing, io::Cursor::new(start).chain(input), reader, sink)
 }
 
 /// Reads a stream of known packing to its end, or as far as it can be unpacked.
 pub(super) fn stream(
     packing: Packing,
     input: impl BufRead,
-    name: &str,
+    reader: Reader,
     sink: &mut impl Sink,
 ) -> (FileTally, Option<String>) {
     match packing {
-        Packing::Plain => blocks(packing, input, name, sink),
-        Packing::Gzip => blocks(packing, MultiGzDecoder::new(input), name, sink),
+        Packing::Plain => blocks(packing, input, reader, sink),
+        Packing::Gzip => blocks(packing, MultiGzDecoder::new(input), reader, sink),
         Packing::Zstd => match zstd::Decoder::with_buffer(input) {
-            Ok(decoder) => blocks(packing, decoder, name, sink),
-            Err(reason) => (Reader::new(name).finish(sink), Some(broken(packing, 0, &reason))),
+            Ok(decoder) => blocks(packing, decoder, reader, sink),
+            Err(reason) => (reader.finish(sink), Some(broken(packing, 0, &reason))),
         },
     }
 }
@@ -73,10 +73,9 @@ pub(super) fn stream(
 fn blocks(
     packing: Packing,
     mut input: impl Read,
-    name: &str,
+    mut reader: Reader,
     sink: &mut impl Sink,
 ) -> (FileTally, Option<String>) {
-    let mut reader = Reader::new(name);
     let mut block = vec![0; BLOCK_BYTES];
     let mut read_bytes = 0_u64;
     let note = loop {

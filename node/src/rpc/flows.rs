@@ -8,6 +8,7 @@ use flowlore_analyzer::options::Options;
 use flowlore_analyzer::report::Analysis;
 use flowlore_analyzer::report::model::SCHEMA;
 use flowlore_analyzer::settle::{Contacted, Witness};
+use flowlore_analyzer::source::Opening;
 use flowlore_analyzer::triage::Around;
 use flowlore_common::credential::Role;
 use flowlore_common::env::SystemRng;
@@ -105,11 +106,15 @@ pub(super) fn analyzed(
     witness: Option<&dyn Witness>,
 ) -> Result<(Analysis, Vec<Contacted>, Draft), Status> {
     let options = upload.options(node)?;
-    let (mut analysis, contacted) =
-        analyze_and(&upload.flows(), Upload::effort(node), &options, witness, |part| {
-            part.contacted()
-        })
-        .map_err(|error| upload.refusal(&error))?;
+    let (mut analysis, contacted) = analyze_and(
+        &upload.flows(),
+        Opening::ByContent,
+        Upload::effort(node),
+        &options,
+        witness,
+        |part| part.contacted(),
+    )
+    .map_err(|error| upload.refusal(&error))?;
     let input = &mut analysis.report.input;
     input.files.iter_mut().for_each(|file| file.path = upload.as_sent(&file.path));
     input.notes.extend_from_slice(upload.notes());

@@ -5,7 +5,8 @@ use std::ops::Range;
 use memchr::{memchr, memmem};
 
 use super::kind::Content;
-use super::{FileTally, Mode, Reader};
+use super::table::{Objects, Reading};
+use super::{FileTally, Mode, Object, Reader};
 use crate::limits::LINE_BYTES_MAX;
 use crate::record::{
     CaptureLoss, Conn, Dhcp, Dns, File, Http, Logon, Notice, Remote, Sink, Tls, X509,
@@ -14,7 +15,8 @@ use crate::record::{
 /// Cuts one file, piece by piece, so that readers can begin before the last cut is made.
 ///
 /// Pieces end at line ends; each carries the header that is in force where it begins, also where
-/// several logs were put together in one file. A JSON array is one piece.
+/// several logs were put together in one file. A JSON array is one piece, and so is a file whose records
+/// are parts of flows.
 #[derive(Clone, Debug)]
 pub struct Cutter {
     hint: Option<Content>,
@@ -52,9 +54,13 @@ impl Cutter {
     /// Cuts a file of this name into pieces of about so many bytes.
     #[must_use]
     pub fn new(file_name: &str, piece_bytes: usize) -> Self {
+        Self::at(Mode::Start, file_name, piece_bytes)
+    }
+
+    pub(super) fn at(mode: Mode, file_name: &str, piece_bytes: usize) -> Self {
         Self {
             hint: Content::hinted(file_name),
-            mode: Mode::Start,
+            mode,
             at: 0,
             piece_bytes: piece_bytes.max(1),
             begun: false,
@@ -69,7 +75,9 @@ impl Cutter {
         }
         let (start, mode) = (self.at, self.mode.clone());
         let known_from = if first { self.decide(file) } else { start };
-        self.at = match self.mode {
+        self.at = match &self.mode {
+            // Parts of flows are put together by one reader.
+            Mode::Json(Object::Listed(Objects { read: Reading::Together(_), .. })) => file.len(),
             Mode::Tsv(_) | Mode::Json(_) => {
                 line_end(file, start.saturating_add(self.piece_bytes).max(known_from))
             }
@@ -85,7 +93,7 @@ impl Cutter {
 
     /// Reads lines until one shows what the file is; gives the place behind it.
     fn decide(&mut self, file: &[u8]) -> usize {
-        let mut reader = Reader::at(Mode::Start, self.hint);
+        let mut reader = Reader::at(self.mode.clone(), self.hint);
         let mut at = 0;
         while matches!(reader.mode, Mode::Start | Mode::Undecided(_)) && at < file.len() {
             let end = line_end(file, at);

@@ -6,7 +6,6 @@
 //! payload is estimated; DNS queries and answers are events, and so records, of their own.
 
 mod part;
-mod value;
 
 use std::net::IpAddr;
 
@@ -17,8 +16,8 @@ use self::part::{
     Alert, DhcpPart, DnsPart, FilePart, Flow, HttpPart, KerberosPart, RdpPart, SmbPart, Tcp,
     TlsPart,
 };
-use self::value::Value;
 use super::sizes::{self, ETHERNET_BYTES};
+use super::value::Value;
 use super::{logon, remote, text};
 use crate::limits::LIST_ITEMS_MAX;
 use crate::record::{

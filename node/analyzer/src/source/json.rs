@@ -13,9 +13,10 @@ use serde_json::value::RawValue;
 use super::Object;
 use super::kind::{Content, Kind, WANTED_MAX, same_name};
 use super::row::Row;
-use super::table::{OBJECTS, Objects};
+use super::table::{OBJECTS, Objects, Reading};
 use super::tally::Format;
 use super::text::is_binary;
+use super::ways::Ways;
 use crate::limits::LIST_ITEMS_MAX;
 use crate::record::{Sink, Skip};
 
@@ -89,15 +90,19 @@ pub(super) fn recognise(line: &[u8], hint: Option<Content>) -> Option<Object> {
     listed.map(Object::Listed).or_else(|| Content::guessed(&keys, hint).map(Object::Zeek))
 }
 
-/// Reads one object of a format of the table.
+/// Reads one object of a format of the table; parts of flows go into `ways`.
 pub(super) fn read_listed(
     line: &[u8],
     format: &Objects,
     whole: bool,
+    ways: &mut Ways,
     sink: &mut dyn Sink,
 ) -> (Option<Format>, Result<(), Skip>) {
     let Ok(text) = std::str::from_utf8(line) else { return (None, Err(Skip::Binary)) };
-    let (name, result) = (format.read)(text, sink);
+    let (name, result) = match format.read {
+        Reading::Alone(read) => read(text, sink),
+        Reading::Together(read) => read(text, ways),
+    };
     let result = result.map_err(|reason| match reason {
         Skip::BadJson => why_not_json(line, whole),
         other => other,

@@ -12,6 +12,7 @@
 mod array;
 mod bytes;
 mod capture_loss;
+mod cloud;
 mod conn;
 mod cut;
 mod dhcp;
@@ -21,7 +22,9 @@ mod files;
 mod http;
 mod json;
 mod kind;
+mod lines;
 mod logon;
+mod mapped;
 mod netflow;
 mod notice;
 mod pcap;
@@ -33,6 +36,8 @@ mod tally;
 mod text;
 mod tls;
 mod tsv;
+mod value;
+mod ways;
 mod wire;
 mod x509;
 
@@ -40,8 +45,11 @@ mod x509;
 mod tests;
 
 pub use cut::{Cutter, Piece};
+pub use mapped::{Mapping, MappingError, Said};
 pub(crate) use table::limits;
 pub use tally::FileTally;
+
+use std::sync::Arc;
 
 use array::{Element, Elements};
 use kind::Content;
@@ -50,6 +58,7 @@ use table::{Decoder, Objects};
 use tally::Format;
 use text::is_binary;
 use tsv::{Header, Splits};
+use ways::Ways;
 
 use crate::limits::{LINE_BYTES_MAX, UNDECIDED_BYTES_MAX};
 use crate::record::{Sink, Skip};
@@ -73,8 +82,41 @@ enum Mode {
     Array(Elements, Option<Object>),
     /// One of the table's formats of bytes; the reader has its decoder.
     Bytes,
+    /// Lines that a person said how to read; the reader has their decoder.
+    Mapped(Arc<Mapping>),
     /// Not read.
     Foreign(Format),
+}
+
+/// How files are read.
+#[derive(Clone, Debug, Default)]
+pub enum Opening {
+    /// By what they hold.
+    #[default]
+    ByContent,
+    /// As a person said.
+    Mapped(Arc<Mapping>),
+}
+
+impl Opening {
+    /// A reader for a file of this name.
+    #[must_use]
+    pub fn reader(&self, file_name: &str) -> Reader {
+        Reader::at(self.mode(), Content::hinted(file_name))
+    }
+
+    /// A cutter for a file of this name, into pieces of about so many bytes.
+    #[must_use]
+    pub fn cutter(&self, file_name: &str, piece_bytes: usize) -> Cutter {
+        Cutter::at(self.mode(), file_name, piece_bytes)
+    }
+
+    fn mode(&self) -> Mode {
+        match self {
+            Self::ByContent => Mode::Start,
+            Self::Mapped(mapping) => Mode::Mapped(Arc::clone(mapping)),
+        }
+    }
 }
 
 /// Whose objects the records of a JSON file are.
@@ -98,6 +140,8 @@ pub struct Reader {
     too_long: bool,
     splits: Splits,
     decoder: Option<Box<dyn Decoder>>,
+    /// Parts of flows that wait for each other, of objects.
+    ways: Ways,
 }
 
 impl Reader {
@@ -109,15 +153,21 @@ impl Reader {
     }
 
     fn at(mode: Mode, hint: Option<Content>) -> Self {
+        let (mut tally, mut decoder) = (FileTally::default(), None);
+        if let Mode::Mapped(mapping) = &mode {
+            tally.formats.insert(Format::Listed(mapped::NAME));
+            decoder = Some(mapping.open());
+        }
         Self {
             hint,
             mode,
-            tally: FileTally::default(),
+            tally,
             counted: None,
             begun: Vec::new(),
             too_long: false,
             splits: Splits::default(),
-            decoder: None,
+            decoder,
+            ways: Ways::default(),
         }
     }
 
@@ -160,6 +210,7 @@ impl Reader {
         } else {
             self.line(&last, false, sink);
         }
+        self.ways.settle(&mut self.tally, sink);
         let nothing = match self.mode {
             Mode::Undecided(0) => Some(Format::Empty),
             Mode::Undecided(_) => Some(Format::Unknown),
@@ -194,7 +245,7 @@ impl Reader {
     fn text(&mut self, block: &[u8], sink: &mut impl Sink) {
         match &mut self.mode {
             Mode::Foreign(_) => {}
-            Mode::Bytes => {
+            Mode::Bytes | Mode::Mapped(_) => {
                 if let Some(decoder) = &mut self.decoder {
                     decoder.feed(block, &mut self.tally, sink);
                 }
@@ -276,7 +327,7 @@ impl Reader {
                 let bytes = *bytes + line.len() + 1;
                 self.undecided(line, bytes, whole, sink);
             }
-            Mode::Start | Mode::Array(..) | Mode::Bytes | Mode::Foreign(_) => {}
+            Mode::Start | Mode::Array(..) | Mode::Bytes | Mode::Mapped(_) | Mode::Foreign(_) => {}
         }
     }
 
@@ -312,8 +363,11 @@ impl Reader {
                 let (content, result) = json::read(text, content, self.hint, whole, sink);
                 (Some(Format::Zeek(content)), result)
             }
-            Object::Listed(objects) => json::read_listed(text, objects, whole, sink),
+            Object::Listed(objects) => {
+                json::read_listed(text, objects, whole, &mut self.ways, sink)
+            }
         };
+        self.ways.settle_if_full(&mut self.tally, sink);
         self.count_format(format);
         if let Err(reason) = result {
             self.tally.skip(reason, 1);

@@ -311,10 +311,10 @@ fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from_bits(bits))
 }
 
-/// Whether a line holds what no text log does: bytes that are not UTF-8, or control characters other
-/// than tab and carriage return. Looked at only to say why a line did not parse.
+/// Whether a record holds what no text log does: bytes that are not UTF-8, or control characters other
+/// than tab and line ends. Looked at only to say why a line did not parse.
 pub(super) fn is_binary(line: &[u8]) -> bool {
-    line.iter().any(|&byte| (byte < 0x20 && byte != b'\t' && byte != b'\r') || byte == 0x7f)
+    line.iter().any(|&byte| (byte < 0x20 && !matches!(byte, b'\t' | b'\r' | b'\n')) || byte == 0x7f)
         || std::str::from_utf8(line).is_err()
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::value::Value;
+use crate::source::value::Value;
 
 #[derive(Deserialize)]
 pub(super) struct Flow<'a> {

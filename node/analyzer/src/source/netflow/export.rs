@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::record::{Record, settle};
 use super::template::{self, Sent, Template};
 use super::{FIRST_DATA_SET, version_5};
-use crate::limits::{
-    EXPORT_RECORDS_MAX, EXPORT_TEMPLATES_MAX, EXPORT_WAITING_BYTES_MAX, EXPORTERS_MAX,
-    TIME_SECONDS_MAX,
-};
+use crate::limits::{EXPORT_TEMPLATES_MAX, EXPORT_WAITING_BYTES_MAX, EXPORTERS_MAX};
 use crate::record::{Sink, Skip};
 use crate::source::FileTally;
+use crate::source::ways::{Record, Ways};
 use crate::source::wire::Wire;
 
 /// An exporter: its address and, behind it, its engine or domain; and the version that it speaks.
@@ -22,7 +19,7 @@ type Exporter = (IpAddr, u32, u16);
 #[derive(Debug, Default)]
 struct State {
     /// Its place among the exporters.
-    number: usize,
+    number: u64,
     templates: BTreeMap<u16, Arc<Template>>,
     /// The number that its next datagram should have.
     next: Option<u32>,
@@ -42,7 +39,7 @@ struct Waiting {
 pub(in crate::source) struct Exports {
     exporters: BTreeMap<Exporter, State>,
     templates: usize,
-    records: Vec<Record>,
+    ways: Ways,
     waiting: Vec<Waiting>,
     waiting_bytes: usize,
     lost: u64,
@@ -70,10 +67,7 @@ impl Exports {
         if read.is_none() {
             bad(tally);
         }
-        if self.records.len() >= EXPORT_RECORDS_MAX {
-            // Ways whose other way comes later stay alone.
-            self.settle(tally, sink);
-        }
+        self.ways.settle_if_full(tally, sink);
     }
 
     /// The exporter's place. Counts what is missing before this datagram, which counts so many units.
@@ -83,16 +77,16 @@ impl Exports {
         sequence: u32,
         units: u32,
         tally: &mut FileTally,
-    ) -> Option<usize> {
-        let number = self.exporters.len();
-        if number >= EXPORTERS_MAX && !self.exporters.contains_key(&exporter) {
+    ) -> Option<u64> {
+        let known = self.exporters.len();
+        if known >= EXPORTERS_MAX && !self.exporters.contains_key(&exporter) {
             tally
                 .notes
                 .insert(format!("more than {EXPORTERS_MAX} exporters: others were not read"));
             return None;
         }
-        let state =
-            self.exporters.entry(exporter).or_insert_with(|| State { number, ..State::default() });
+        let new = || State { number: known as u64, ..State::default() };
+        let state = self.exporters.entry(exporter).or_insert_with(new);
         if let Some(next) = state.next {
             let missing = sequence.wrapping_sub(next);
             // Above half the range it is an old one, or the router started anew.
@@ -274,24 +268,14 @@ impl Exports {
     }
 
     fn add(&mut self, record: Record, tally: &mut FileTally) {
-        let possible = 0..=TIME_SECONDS_MAX * 1_000_000;
-        if possible.contains(&record.start_us) && possible.contains(&record.end_us) {
-            self.records.push(record);
-        } else {
-            tally.skip(Skip::BadTime, 1);
-        }
-    }
-
-    fn settle(&mut self, tally: &mut FileTally, sink: &mut dyn Sink) {
-        let duplicates = settle(std::mem::take(&mut self.records), sink);
-        if duplicates > 0 {
-            tally.skip(Skip::Duplicate, duplicates);
+        if let Err(reason) = self.ways.add(record) {
+            tally.skip(reason, 1);
         }
     }
 
     /// Hands on what is there, and says what is missing.
     pub(in crate::source) fn finish(&mut self, tally: &mut FileTally, sink: &mut dyn Sink) {
-        self.settle(tally, sink);
+        self.ways.settle(tally, sink);
         let orphans = std::mem::take(&mut self.waiting).len() as u64;
         if orphans > 0 {
             tally.records += orphans;

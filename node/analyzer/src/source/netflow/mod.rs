@@ -6,7 +6,6 @@
 //! ```
 
 mod export;
-mod record;
 mod template;
 mod version_5;
 

@@ -4,10 +4,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::record::{Counts, ICMP, ICMP_V6, Record};
 use crate::limits::EXPORT_FIELDS_MAX;
 use crate::packed::Addr;
 use crate::record::Skip;
+use crate::source::ways::{Counts, ICMP, ICMP_V6, Record};
 use crate::source::wire::Wire;
 
 /// The enterprise under which elements mean the other way (RFC 5103, 6.1).
@@ -181,7 +181,7 @@ struct Collected {
 pub(super) fn flow(
     values: &[Value<'_>],
     sent: Sent,
-    exporter: usize,
+    exporter: u64,
 ) -> Result<(Record, Option<u64>), Skip> {
     let mut all = Collected::default();
     for value in values {
@@ -222,6 +222,8 @@ pub(super) fn flow(
         sent: all.sent,
         received: all.received,
         exporter,
+        denied: all.event == Some(3),
+        edges: None,
     };
     Ok((record, all.sampling))
 }

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::record::{Counts, ICMP, Record, TCP};
 use super::template::Sent;
+use crate::source::ways::{Counts, ICMP, Record, TCP};
 use crate::source::wire::Wire;
 
 /// Most records of a datagram.
@@ -42,7 +42,7 @@ impl Header {
 }
 
 /// Reads a record.
-pub(super) fn record(wire: &mut Wire<'_>, sent: Sent, exporter: usize) -> Option<Record> {
+pub(super) fn record(wire: &mut Wire<'_>, sent: Sent, exporter: u64) -> Option<Record> {
     let mut wire = Wire(wire.take(RECORD_BYTES)?);
     let source = Ipv4Addr::from(wire.u32()?);
     let destination = Ipv4Addr::from(wire.u32()?);
@@ -66,5 +66,7 @@ pub(super) fn record(wire: &mut Wire<'_>, sent: Sent, exporter: usize) -> Option
         sent: Counts { packets, ip_bytes, flags: (transport == TCP).then_some(flags) },
         received: None,
         exporter,
+        denied: false,
+        edges: None,
     })
 }

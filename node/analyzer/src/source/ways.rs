@@ -1,12 +1,14 @@
-//! Records of routers, each of one way, to flows: the two ways put together, parts of a flow that the
-//! router cut joined, and what two routers saw counted once.
+//! Records of routers and clouds, each of one way, to flows: the two ways put together, parts of a flow
+//! that were cut joined, and what two exporters saw counted once.
 
 use std::net::IpAddr;
 
+use super::FileTally;
+use super::sizes::{self, flag};
 use crate::community::counterpart;
+use crate::limits::{EXPORT_RECORDS_MAX, TIME_SECONDS_MAX};
 use crate::packed::Addr;
-use crate::record::{Conn, Ends, Sink, Sizes};
-use crate::source::sizes::{self, flag};
+use crate::record::{Conn, ConnState, Ends, Sink, Sizes, Skip};
 
 pub(super) const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -19,6 +21,9 @@ const APART_MAX_US: i64 = 2 * 1_000_000;
 /// Longest silence between parts of a TCP connection, microseconds: routers cut after half an hour at
 /// most, and end what is silent for long; Zeek waits as long (`tcp_inactivity_timeout`).
 const PAUSE_MAX_US: i64 = 300 * 1_000_000;
+/// The same where flags are not told: twice the longest life of a segment, in which no connection may
+/// take the ports of the one before (RFC 9293, 3.4.2 and 3.6.1).
+const FLAGLESS_PAUSE_MAX_US: i64 = 240 * 1_000_000;
 /// The same of other transports (`udp_inactivity_timeout`, `icmp_inactivity_timeout`).
 const OTHER_PAUSE_MAX_US: i64 = 60 * 1_000_000;
 
@@ -32,7 +37,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.packets = self.packets.saturating_add(other.packets);
         self.ip_bytes = self.ip_bytes.saturating_add(other.ip_bytes);
         self.flags = match (self.flags, other.flags) {
@@ -53,8 +58,49 @@ pub(super) struct Record {
     pub(super) sent: Counts,
     /// What came back, in records of both ways.
     pub(super) received: Option<Counts>,
-    /// Which router it is of, by its place among those of the input.
-    pub(super) exporter: usize,
+    /// Which router or interface it is of: a number that is the same in all of its records.
+    pub(super) exporter: u64,
+    /// A packet filter let it not pass.
+    pub(super) denied: bool,
+    /// The flow's beginning and its end were seen, where the record says that without flags.
+    pub(super) edges: Option<(bool, bool)>,
+}
+
+/// The number of an exporter that has a name.
+pub(super) fn exporter(name: &[u8]) -> u64 {
+    let hash = blake3::hash(name);
+    hash.as_bytes().first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// Records that wait for their other way.
+#[derive(Debug, Default)]
+pub(super) struct Ways(Vec<Record>);
+
+impl Ways {
+    /// Takes a record.
+    pub(super) fn add(&mut self, record: Record) -> Result<(), Skip> {
+        let possible = 0..=TIME_SECONDS_MAX * 1_000_000;
+        if !possible.contains(&record.start_us) || !possible.contains(&record.end_us) {
+            return Err(Skip::BadTime);
+        }
+        self.0.push(record);
+        Ok(())
+    }
+
+    /// Hands on what is there if it is as much as may wait: ways whose other way comes later stay alone.
+    pub(super) fn settle_if_full(&mut self, tally: &mut FileTally, sink: &mut dyn Sink) {
+        if self.0.len() >= EXPORT_RECORDS_MAX {
+            self.settle(tally, sink);
+        }
+    }
+
+    /// Puts together what is there and hands it on.
+    pub(super) fn settle(&mut self, tally: &mut FileTally, sink: &mut dyn Sink) {
+        let duplicates = settle(std::mem::take(&mut self.0), sink);
+        if duplicates > 0 {
+            tally.skip(Skip::Duplicate, duplicates);
+        }
+    }
 }
 
 /// What all records of a flow have in common, whichever way they are of.
@@ -91,7 +137,8 @@ impl Record {
         let is_near = |one: i64, other: i64| (one - other).abs() <= APART_MAX_US;
         let is_together =
             is_near(self.start_us, other.start_us) && is_near(self.end_us, other.end_us);
-        self.is_along(other) && (is_together || common_us > shorter_us / 2)
+        let is_alike = self.is_along(other) && self.denied == other.denied;
+        is_alike && (is_together || common_us > shorter_us / 2)
     }
 
     /// Whether it goes the same way as another record of its flow.
@@ -123,18 +170,28 @@ impl Record {
     /// Whether a record is a later part of the same flow: of TCP, this one shows no end and that one no
     /// beginning; of others, little time is between, which is how sensors tell them apart.
     fn goes_on_in(&self, later: &Self) -> bool {
-        let pause_us = later.start_us.saturating_sub(self.end_us);
-        if self.transport != TCP {
-            return pause_us <= OTHER_PAUSE_MAX_US;
-        }
-        let any = |record: &Self, bits: u8| {
-            let flags = |counts: Counts| counts.flags.unwrap_or(0);
-            (flags(record.sent) | record.received.map_or(0, flags)) & bits != 0
+        let pause_max_us = match self.transport {
+            TCP if self.sent.flags.is_some() || self.edges.is_some() => PAUSE_MAX_US,
+            TCP => FLAGLESS_PAUSE_MAX_US,
+            _ => OTHER_PAUSE_MAX_US,
         };
-        self.sent.flags.is_some()
-            && pause_us <= PAUSE_MAX_US
-            && !any(self, flag::FIN | flag::RST)
-            && !any(later, flag::SYN)
+        let is_cut = self.transport != TCP || !self.ends() && !later.begins();
+        let is_let = !self.denied && !later.denied;
+        is_let && is_cut && later.start_us.saturating_sub(self.end_us) <= pause_max_us
+    }
+
+    fn begins(&self) -> bool {
+        self.edges.map_or_else(|| self.has(flag::SYN), |(begins, _)| begins)
+    }
+
+    fn ends(&self) -> bool {
+        self.edges.map_or_else(|| self.has(flag::FIN | flag::RST), |(_, ends)| ends)
+    }
+
+    /// Whether either side was seen to send one of these flags.
+    fn has(&self, bits: u8) -> bool {
+        let flags = |counts: Counts| counts.flags.unwrap_or(0);
+        (flags(self.sent) | self.received.map_or(0, flags)) & bits != 0
     }
 
     /// Takes a later part of the connection in, whichever way round it was put together.
@@ -149,24 +206,35 @@ impl Record {
             self.received.get_or_insert_default().add(counts);
         }
         self.end_us = self.end_us.max(later.end_us);
+        if let (Some(edges), Some((_, ends))) = (&mut self.edges, later.edges) {
+            edges.1 |= ends;
+        }
     }
 
     fn hand_on(&self, sink: &mut dyn Sink) {
         let (mut sent, mut received) = (Some(self.sent), self.received);
         let (mut orig, mut resp) = (self.source, self.destination);
         // One way only, from a well-known port to one that is none: the answer, not the question.
-        let ports = matches!(self.transport, TCP | UDP);
+        let ports = matches!(self.transport, TCP | UDP) && !self.denied;
         if received.is_none() && ports && orig.1 < 1_024 && resp.1 >= 1_024 {
             (orig, resp) = (resp, orig);
             (sent, received) = (received, sent);
         }
         let (sent, received) = (sent.unwrap_or_default(), received.unwrap_or_default());
+        // A record that counts nothing at all tells no sizes: no flow is without a packet.
+        let told = (sent.packets | received.packets | sent.ip_bytes | received.ip_bytes) != 0;
         let payload = |counts: Counts| {
             let end = IpAddr::from(orig.0);
             sizes::payload(counts.ip_bytes, counts.packets, self.transport, end, 0)
         };
-        let state = (self.transport == TCP && (sent.flags.is_some() || received.flags.is_some()))
-            .then(|| sizes::state(sent.flags.unwrap_or(0), received.flags.unwrap_or(0)));
+        let has_flags = sent.flags.is_some() || received.flags.is_some();
+        let state = match self.transport {
+            TCP if self.denied => Some(ConnState::S0),
+            TCP if has_flags => {
+                Some(sizes::state(sent.flags.unwrap_or(0), received.flags.unwrap_or(0)))
+            }
+            _ => None,
+        };
         sink.conn(&Conn {
             start_us: self.start_us,
             uid: b"",
@@ -179,17 +247,17 @@ impl Record {
             transport: self.transport,
             service: None,
             duration_us: u64::try_from(self.end_us - self.start_us).ok(),
-            orig_bytes: Some(payload(sent)),
-            resp_bytes: Some(payload(received)),
+            orig_bytes: told.then(|| payload(sent)),
+            resp_bytes: told.then(|| payload(received)),
             state,
             local_orig: None,
             local_resp: None,
             missed_bytes: 0,
             history: None,
-            orig_packets: Some(sent.packets),
-            orig_ip_bytes: Some(sent.ip_bytes),
-            resp_packets: Some(received.packets),
-            resp_ip_bytes: Some(received.ip_bytes),
+            orig_packets: told.then_some(sent.packets),
+            orig_ip_bytes: told.then_some(sent.ip_bytes),
+            resp_packets: told.then_some(received.packets),
+            resp_ip_bytes: told.then_some(received.ip_bytes),
             sizes: Sizes::Exported,
             open: false,
         });
@@ -197,7 +265,7 @@ impl Record {
 }
 
 /// Puts records together and hands the flows on; gives how many were there already.
-pub(super) fn settle(mut records: Vec<Record>, sink: &mut dyn Sink) -> u64 {
+fn settle(mut records: Vec<Record>, sink: &mut dyn Sink) -> u64 {
     records.sort_unstable_by(|one, other| (one.key(), one).cmp(&(other.key(), other)));
     let mut duplicates = 0;
     for flow in records.chunk_by(|one, other| one.key() == other.key()) {
@@ -234,7 +302,8 @@ fn pair(records: Vec<Record>) -> Vec<Record> {
     for record in records {
         let other = flows.iter_mut().rev().take(RECENT).find(|other| {
             let one_way = other.received.is_none() && record.received.is_none();
-            one_way && !other.is_along(&record) && other.overlaps(&record)
+            let is_let = !other.denied && !record.denied;
+            is_let && one_way && !other.is_along(&record) && other.overlaps(&record)
         });
         match other {
             Some(other) => other.take_other_way(&record),
@@ -244,7 +313,7 @@ fn pair(records: Vec<Record>) -> Vec<Record> {
     flows
 }
 
-/// Joins what a router cut.
+/// Joins what was cut.
 fn join(mut parts: Vec<Record>) -> Vec<Record> {
     parts.sort();
     let mut flows: Vec<Record> = Vec::new();
