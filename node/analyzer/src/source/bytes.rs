@@ -5,22 +5,14 @@ use wide::u8x16;
 /// For a block, sixteen bytes at a time.
 #[inline(always)]
 pub(super) fn equal(block: &[u8; 64], byte: u8) -> u64 {
-    let wanted = u8x16::splat(byte);
     let parts = block.as_chunks::<16>().0.iter().rev();
-    parts.fold(0, |hits, part| {
-        hits << 16 | u64::from(u8x16::new(*part).simd_eq(wanted).to_bitmask())
-    })
+    parts.fold(0, |hits, part| hits << 16 | u64::from(equal_in_part(part, byte)))
 }
 
-/// The same for eight bytes, the first of them lowest.
+/// For sixteen bytes.
 #[inline(always)]
-pub(super) fn equal_in_word(word: u64, byte: u8) -> u64 {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let word = word ^ (0x0101_0101_0101_0101 * u64::from(byte));
-    // The high bit of each byte that is zero, exactly: no carry crosses a byte.
-    let zeros = !(((word & LOW) + LOW) | word | LOW);
-    // Eight bits, eight places apart, moved together at the top: none meets another on the way.
-    (zeros >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+pub(super) fn equal_in_part(part: &[u8; 16], byte: u8) -> u32 {
+    u8x16::new(*part).simd_eq(u8x16::splat(byte)).to_bitmask()
 }
 
 #[cfg(test)]

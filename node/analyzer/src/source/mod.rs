@@ -276,11 +276,33 @@ impl Reader {
             line.clear();
             self.begun = line;
         }
-        while let Some(end) = memchr(b'\n', block) {
-            self.line(&block[..end], true, sink);
+        while !block.is_empty() {
+            let end = match self.first_row(block, sink) {
+                Some(end) => end,
+                None => {
+                    let Some(end) = memchr(b'\n', block) else { break };
+                    self.line(&block[..end], true, sink);
+                    end
+                }
+            };
             block = &block[end + 1..];
         }
         self.keep(block);
+    }
+
+    /// Reads the row at the beginning of a block if it is one under Zeek's header, and gives where it ends.
+    #[inline]
+    fn first_row(&mut self, block: &[u8], sink: &mut impl Sink) -> Option<usize> {
+        let Mode::Tsv(header) = &self.mode else { return None };
+        if block.first() == Some(&b'#') {
+            return None;
+        }
+        let (end, result) = header.first_row(block, &mut self.splits, sink)?;
+        self.tally.records += 1;
+        if let Err(reason) = result {
+            self.tally.skip(reason, 1);
+        }
+        Some(end)
     }
 
     /// Keeps the beginning of a line, unless it is too long already.

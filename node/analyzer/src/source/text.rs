@@ -22,9 +22,9 @@ pub(super) fn count(text: &[u8]) -> Option<u64> {
 fn digits(text: &[u8]) -> Option<u64> {
     match text.len() {
         1..=8 => eight_digits(text),
-        9..=16 => {
-            let (high, low) = text.split_at(text.len() - 8);
-            Some(eight_digits(high)? * 100_000_000 + eight_digits(low)?)
+        length @ 9..=16 => {
+            let (high, low) = (first_digits(text, length - 8)?, eight_digits(&text[length - 8..])?);
+            Some(high * 100_000_000 + low)
         }
         _ => None,
     }
@@ -34,9 +34,16 @@ fn digits(text: &[u8]) -> Option<u64> {
 /// Method: Daniel Lemire, "Quickly parsing eight digits" (2018).
 #[inline(always)]
 fn eight_digits(text: &[u8]) -> Option<u64> {
-    let unused =
-        64 - 8 * u32::try_from(text.len()).ok().filter(|length| (1..=8).contains(length))?;
-    last_digits(first_word(text) << unused, text.len())
+    first_digits(text, text.len())
+}
+
+/// One to eight digits at the beginning of a text.
+#[inline(always)]
+fn first_digits(text: &[u8], length: usize) -> Option<u64> {
+    if !(1..=8).contains(&length) {
+        return None;
+    }
+    last_digits(first_word(text) << (64 - 8 * length), length)
 }
 
 /// The digits at the end of a word, one to eight of them; what stands before is passed over.
@@ -79,13 +86,19 @@ pub(super) fn micros(text: &[u8]) -> Option<u64> {
 /// Digits, a point and six digits, as Zeek writes times itself; or whole seconds.
 #[inline]
 fn fixed_micros(text: &[u8]) -> Option<u64> {
-    let (whole, fraction) = match text.len().checked_sub(7) {
-        Some(at @ 1..) if text[at] == b'.' => (&text[..at], digits(&text[at + 1..])?),
+    let (whole, fraction) = match text.split_last_chunk::<7>() {
+        Some((whole @ [_, ..], [b'.', fraction @ ..])) => (whole, six_digits(*fraction)?),
         _ => (text, 0),
     };
     // Twelve digits of seconds cannot overflow 64 bits as microseconds.
     let seconds = digits(whole).filter(|_| whole.len() <= 12)?;
     Some(seconds * MICROS_PER_SECOND.unsigned_abs() + fraction)
+}
+
+/// Six digits at once.
+#[inline(always)]
+fn six_digits([a, b, c, d, e, f]: [u8; 6]) -> Option<u64> {
+    last_digits(u64::from_le_bytes([0, 0, a, b, c, d, e, f]), 6)
 }
 
 fn digit_at(text: &[u8], at: usize) -> Option<u64> {
@@ -269,34 +282,32 @@ pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
 }
 
 /// Four numbers of up to three digits; no leading zeros, which some readers take for octal.
+#[inline]
+fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let [low, high] = [first_word(text), text.get(8..).map_or(0, first_word)];
+    first_ipv4((u128::from(low) | u128::from(high) << 64).to_le_bytes(), text.len())
+}
+
+/// The same at the beginning of sixteen bytes; what stands behind is passed over.
 ///
 /// The points are found at once and the numbers cut out between them, for the reason given at `digits`.
 #[inline]
-fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
-    if !(7..=15).contains(&text.len()) {
+pub(super) fn first_ipv4(bytes: [u8; 16], length: usize) -> Option<Ipv4Addr> {
+    if !(7..=15).contains(&length) {
         return None;
     }
-    let words = [first_word(text), text.get(8..).map_or(0, first_word)];
-    let [low, high] = words.map(|word| bytes::equal_in_word(word, b'.'));
-    let mut points = low | high << 8;
-    if points.count_ones() != 3 {
-        return None;
-    }
-    points |= 1 << text.len();
-    // Zeros behind, so that four bytes can be taken from anywhere in the text.
-    let mut padded = [0; 24];
-    for (place, word) in padded.as_chunks_mut::<8>().0.iter_mut().zip(words) {
-        *place = word.to_le_bytes();
-    }
+    // The end of the text ends its last number, as a point would.
+    let mut stops = bytes::equal_in_part(&bytes, b'.') & ((1 << length) - 1) | 1 << length;
+    let text = u128::from_le_bytes(bytes);
     let (mut bits, mut start) = (0, 0);
     for _ in 0..4 {
-        let stop = points.trailing_zeros();
+        let stop = stops.trailing_zeros();
         let length = stop - start;
         if !(1..=3).contains(&length) {
             return None;
         }
         // The digits right-aligned in four bytes, zeros in front.
-        let part = u32::from_le_bytes(*padded.get(start as usize..)?.first_chunk::<4>()?);
+        let part = (text >> (8 * start)) as u32;
         let digits = (part ^ 0x3030_3030) << (32 - 8 * length);
         let [_, hundreds, tens, ones] = digits.to_le_bytes().map(u32::from);
         let octet = hundreds * 100 + tens * 10 + ones;
@@ -305,10 +316,10 @@ fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
             return None;
         }
         bits = bits << 8 | octet;
-        points &= points - 1;
+        stops &= stops.wrapping_sub(1);
         start = stop + 1;
     }
-    Some(Ipv4Addr::from_bits(bits))
+    (stops == 0).then(|| Ipv4Addr::from_bits(bits))
 }
 
 /// Whether a record holds what no text log does: bytes that are not UTF-8, or control characters other

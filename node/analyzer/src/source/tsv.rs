@@ -1,9 +1,10 @@
 //! Zeek's own notation: a header that names the columns, then a line a record.
 //! Form: <https://docs.zeek.org/en/master/log-formats.html>.
 //!
-//! This is the path that must be fast: separators are found eight bytes at a time, a line is split
+//! This is the path that must be fast: separators and line ends are found 64 bytes at a time, a line is split
 //! once, and only the columns that a reader asks for are looked at. Nothing is allocated a row.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use memchr::memchr_iter;
@@ -12,7 +13,7 @@ use super::bytes;
 use super::kind::{Content, Log, WANTED_MAX, same_name};
 use super::row::{Row, optional};
 use super::text::{self, is_binary};
-use crate::limits::{COLUMNS_MAX, HEADER_BYTES_MAX, LIST_ITEMS_MAX};
+use crate::limits::{COLUMNS_MAX, HEADER_BYTES_MAX, LINE_BYTES_MAX, LIST_ITEMS_MAX};
 use crate::record::{Sink, Skip};
 
 /// The position of a column that the header does not name.
@@ -152,20 +153,39 @@ impl Header {
             return Err(if is_binary(line) { Skip::Binary } else { Skip::NoHeader });
         };
         let Content::Read(log) = table.content else { return Err(Skip::UnusedLog) };
-        table.row(log, line, whole, splits, sink)
+        let separators = splits.find(line, table.notation.separator);
+        table.row(log, (line, separators), whole, splits, sink)
+    }
+
+    /// Reads the row at the beginning of a block, whose end is found together with its columns; gives where it ends.
+    ///
+    /// `None`, and nothing read, where that is not to be had: the block ends soon, or the row in a carriage return, or
+    /// there is none, or none that is wanted.
+    #[inline]
+    pub(super) fn first_row(
+        &self,
+        block: &[u8],
+        splits: &mut Splits,
+        sink: &mut impl Sink,
+    ) -> Option<(usize, Result<(), Skip>)> {
+        let table = self.table.as_deref()?;
+        let Content::Read(log) = table.content else { return None };
+        let (line, separators) = splits.find_row(block, table.notation.separator)?;
+        Some((line.len(), table.row(log, (line, separators), true, splits, sink)))
     }
 }
 
 impl Table {
+    /// Reads a row that was split and has so many separators.
+    #[inline]
     fn row(
         &self,
         log: Log,
-        line: &[u8],
+        (line, separators): (&[u8], usize),
         whole: bool,
-        splits: &mut Splits,
+        splits: &Splits,
         sink: &mut impl Sink,
     ) -> Result<(), Skip> {
-        let separators = splits.find(line, self.notation.separator);
         if separators + 1 != self.columns {
             let cut = !whole && separators + 1 < self.columns;
             return Err(match (is_binary(line), cut) {
@@ -208,10 +228,42 @@ impl Splits {
         let mut last = [!separator; 64];
         last[..rest.len()].copy_from_slice(rest);
         self.keep(&mut found, base, bytes::equal(&last, separator));
-        if let Some(end) = self.starts.get_mut(found + 1) {
-            *end = 1 + line.len() as u32;
-        }
+        self.end(found, line.len());
         found
+    }
+
+    /// The line at the beginning of a block, and how many separators it has: one look for both, and no copy of its rest.
+    /// `None` when the block ends before the 64 bytes in which the line does, the line is empty or too long, or it ends in
+    /// a carriage return, which is no part of it.
+    #[inline]
+    fn find_row<'a>(&mut self, block: &'a [u8], separator: u8) -> Option<(&'a [u8], usize)> {
+        let (mut found, mut base) = (0, 1_u32);
+        for part in block.as_chunks::<64>().0.iter().take(LINE_BYTES_MAX / 64) {
+            let hits = bytes::equal(part, separator);
+            let ends = bytes::equal(part, b'\n');
+            if ends == 0 {
+                self.keep(&mut found, base, hits);
+                base += 64;
+                continue;
+            }
+            // Bits below the first line end.
+            self.keep(&mut found, base, hits & (ends - 1) & !ends);
+            let line = block.get(..(base - 1 + ends.trailing_zeros()) as usize)?;
+            if matches!(line.last(), None | Some(b'\r')) {
+                return None;
+            }
+            self.end(found, line.len());
+            return Some((line, found));
+        }
+        None
+    }
+
+    /// The place behind the last column of a line.
+    #[inline(always)]
+    fn end(&mut self, found: usize, bytes: usize) {
+        if let Some(end) = self.starts.get_mut(found + 1) {
+            *end = 1 + bytes as u32;
+        }
     }
 
     /// Keeps the places behind separators, given as a bit a byte.
@@ -261,6 +313,14 @@ impl<'a> TsvRow<'a, '_> {
         Some(value)
     }
 
+    /// A column that is an IPv4 address, read with the bytes behind it.
+    #[inline(always)]
+    fn ipv4(&self, column: usize) -> Option<Ipv4Addr> {
+        let (start, end) = self.place(column)?;
+        let bytes = self.line.get(start..)?.first_chunk::<16>()?;
+        text::first_ipv4(*bytes, end.wrapping_sub(start))
+    }
+
     /// A column of one to eight digits, as almost all numbers are, read with the bytes before it.
     #[inline(always)]
     fn short_number(&self, column: usize) -> Option<u64> {
@@ -285,6 +345,14 @@ impl<'a> Row<'a> for TsvRow<'a, '_> {
         match self.short_number(column) {
             Some(number) if !self.table.absent_is_number => Ok(Some(number)),
             _ => optional(self.scalar(column), text::count, Skip::BadNumber),
+        }
+    }
+
+    #[inline(always)]
+    fn address(&self, column: usize) -> Result<Option<IpAddr>, Skip> {
+        match self.ipv4(column) {
+            Some(address) if !self.table.absent_is_number => Ok(Some(IpAddr::V4(address))),
+            _ => optional(self.scalar(column), text::address, Skip::BadAddress),
         }
     }
 

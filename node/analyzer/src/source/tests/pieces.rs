@@ -46,7 +46,12 @@ fn mixture(random: &mut Random) -> String {
                     0 => "#comment\tx".to_owned(),
                     1 => String::new(),
                     2 => "too\tfew".to_owned(),
-                    _ => format!("{first}\tC{row}\t192.0.2.1\t5\t198.51.100.2\t443\t{last}"),
+                    // Of any length, since rows are looked at 64 bytes at a time.
+                    some => {
+                        let uid = "C".repeat(usize::try_from(random.below(150)).unwrap_or(0));
+                        let end = if some == 3 { "\r" } else { "" };
+                        format!("{first}\t{uid}{row}\t192.0.2.1\t5\t198.51.100.2\t443\t{last}{end}")
+                    }
                 }
             );
         }
