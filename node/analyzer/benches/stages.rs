@@ -15,6 +15,7 @@ use flowlore_analyzer::{
     settle::{Part, Settlement, Workspace},
     source::Reader,
 };
+use flowlore_common::label::Severity;
 use mimalloc::MiMalloc;
 
 /// The node's.
@@ -29,7 +30,7 @@ fn main() -> io::Result<()> {
 }
 
 fn analyze(bytes: &[u8]) -> io::Result<()> {
-    let options = Options::default();
+    let options = Options { severity_min: Severity::Info, ..Options::default() };
     let mut clock = Clock::new();
     let (mut intake, mut reader) = (Intake::new(usize::MAX, None), Reader::new("conn.log"));
     reader.feed(bytes, &mut intake);
