@@ -19,7 +19,7 @@ use flowlore_common::{
 #[path = "support/logs.rs"]
 mod logs;
 
-use logs::{CONN, Cut, DAY, File, HTTP, SSL, all, analyze, file, report, shuffle};
+use logs::{CONN, Cut, DAY, DNS, File, HTTP, SSL, all, analyze, dns, file, report, shuffle};
 
 const VICTIM: &str = "10.20.0.7";
 const OTHER: &str = "10.20.0.8";
@@ -305,6 +305,33 @@ fn mail_before_is_credited_where_it_was() {
     assert_eq!(said, "Mail or chat 40 s before: webmail.org.example.");
     let (_, credited, _) = confidence(&with(flows, [mail(470_000, 479_000)]));
     assert!(!credited, "121 s before");
+}
+
+/// A machine with two addresses asks from one of them and goes there from the other.
+#[test]
+fn look_ups_stand_for_what_is_gone_to_from_another_address() {
+    let page = flow(600_000, LURE, 1_400, 250_000).until(CLOSED);
+    let flows = [page, flow(615_000, COLLECTOR, 2_700, 3_000)];
+    let said = |asked: &[(u64, &str)]| {
+        let asked: Vec<String> =
+            asked.iter().map(|(ms, name)| dns(*ms, VICTIM, name, "203.0.113.9")).collect();
+        let mut files = files(&flows, &[]);
+        files.push(file("dns.log", DNS, &asked));
+        let found = report(&files, &all());
+        let of = |behaviour| find(&found, behaviour).map(|one| one.submission.unwrap_or("none"));
+        (of(VISIT), of(SUBMISSION))
+    };
+    let likely = (Some("submission_likely"), Some("submission_likely"));
+    let autofill = "content-autofill.googleapis.com";
+    assert_eq!(said(&[]), (None, None), "one sign alone");
+    assert_eq!(said(&[(602_000, autofill)]), likely);
+    assert_eq!(said(&[(630_001, autofill)]), (None, None), "too late");
+    assert_eq!(said(&[(599_999, autofill)]), (None, None), "too early");
+    let attempted = (Some("submission_attempted"), Some("submission_attempted"));
+    assert_eq!(said(&[(480_000, "webmail.org.example")]), attempted, "mail before");
+    assert_eq!(said(&[(479_999, "webmail.org.example")]), (None, None));
+    assert_eq!(said(&[(600_500, "logo.clearbit.com")]), attempted, "a logo");
+    assert_eq!(said(&[(602_001, "logo.clearbit.com")]), (None, None), "after the load");
 }
 
 #[test]

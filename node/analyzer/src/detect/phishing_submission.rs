@@ -8,7 +8,8 @@
 //! - `submission_attempted`, 400 points: the client sent, and the server gave at most 100 B; or as the next, but nothing
 //!   corroborates.
 //! - `submission_likely`, 600: more came back, 700 B or more went out beyond the hello, and something corroborates: form
-//!   filling, a second try, all closed together; for the page's own site two signs of the place instead.
+//!   filling, a second try, all closed together; for the page's own site two signs of the place instead, or both of the
+//!   first two.
 //! - `submission_confirmed`, 850: an HTTP request that posts a body; or likely, and then on to the brand's own site within
 //!   30 s.
 //!
@@ -130,10 +131,15 @@ impl Sent {
         if answered && self.beyond < FORM_BYTES_MIN && !self.posted {
             return None; // a look at another page
         }
-        let asked = visit.autofill_us.is_some() || self.again_us.is_some();
-        // To its own host an honest page sends forms, too, and much else: the place has to speak against it.
-        let corroborated =
-            if self.here { visit.place_signs() >= 2 } else { asked || self.together };
+        let (filled, again) = (visit.autofill_us.is_some(), self.again_us.is_some());
+        let asked = filled || again;
+        // To its own host an honest page sends forms, too, and much else: the place has to speak against it, or both that
+        // form filling was asked and that it was typed twice.
+        let corroborated = if self.here {
+            visit.place_signs() >= 2 || filled && again
+        } else {
+            asked || self.together
+        };
         self.grade = if self.posted && (corroborated || !self.here) {
             Submission::Confirmed
         } else if answered && corroborated {
@@ -310,6 +316,16 @@ mod tests {
             (
                 "to the page, a form",
                 of(&form, Sent { here: true, ..sent(900, 999) }),
+                Some(Submission::Attempted),
+            ),
+            (
+                "to the page, a form, twice",
+                of(&form, Sent { here: true, again_us: Some(9_000_000), ..sent(900, 999) }),
+                Some(Submission::Likely),
+            ),
+            (
+                "to the page, twice",
+                of(&bare, Sent { here: true, again_us: Some(9_000_000), ..sent(900, 999) }),
                 Some(Submission::Attempted),
             ),
             ("to a page of one sign", of(&bare, Sent { here: true, ..sent(900, 999) }), None),

@@ -7,7 +7,7 @@ use flowlore_common::label::{Behaviour, Direction};
 use hashbrown::HashMap;
 
 use super::{
-    bucket::{Bucket, NO_NAME},
+    bucket::{Asked, Bucket, NO_NAME},
     fold::{first_flows, most_contacted, place},
     group::{Gathered, Groups},
     part::{Candidate, Matter, Part},
@@ -111,9 +111,12 @@ pub(super) fn find(bucket: &Bucket, groups: &Groups, places: &Places, part: &mut
     let looked_at = |at: &u32| few.contains_key(&bucket.flows[*at as usize].orig);
     let mut flows: Vec<u32> = (0..bucket.flows.len() as u32).filter(looked_at).collect();
     flows.sort_unstable_by_key(order);
+    let looked_up = bucket.queries.iter().filter(|one| few.contains_key(&one.client));
+    let mut asked: Vec<&Asked> = looked_up.collect();
+    asked.sort_unstable_by_key(|one| (one.client, one.time_us, *one));
     let mut infos: HashMap<u32, Info<'_>> = HashMap::new();
-    for &at in &flows {
-        let name = bucket.marks[at as usize].name;
+    let called = flows.iter().map(|&at| bucket.marks[at as usize].name);
+    for name in called.chain(asked.iter().map(|one| one.name)) {
         if name != NO_NAME {
             let text = &bucket.names[name as usize];
             infos.entry(name).or_insert_with(|| Info::of(text, places));
@@ -121,8 +124,11 @@ pub(super) fn find(bucket: &Bucket, groups: &Groups, places: &Places, part: &mut
     }
     let source = |at: &u32| bucket.flows[*at as usize].orig;
     for of_source in flows.chunk_by(|a, b| source(a) == source(b)) {
-        let client = Client::new(bucket, of_source, &infos);
-        let pages = few[&source(&of_source[0])].chunk_by(|a, b| a.name == b.name);
+        let of = source(&of_source[0]);
+        let from = asked.partition_point(|one| one.client < of);
+        let to = asked.partition_point(|one| one.client <= of);
+        let client = Client::new(bucket, of_source, &asked[from..to], &infos);
+        let pages = few[&of].chunk_by(|a, b| a.name == b.name);
         let visits = pages.filter_map(|of_name| {
             let members = of_name.iter().flat_map(|page| groups.at(page.group).1);
             let mut flows: Vec<u32> = members.copied().collect();

@@ -9,7 +9,7 @@ use crate::{
     flow::{Flow, service},
     packed::Addr,
     places::{Kind, Lure, Places},
-    settle::bucket::{Bucket, NO_NAME},
+    settle::bucket::{Asked, Bucket, NO_NAME},
 };
 
 /// Flows of a load start within this time of each other, microseconds. [NetworkSage]
@@ -44,15 +44,19 @@ pub(super) struct Client<'a> {
     sites: HashMap<Site<'a>, Span>,
     /// Flows of mail and chat.
     mail: Vec<u32>,
+    /// Its look-ups, in the order of time. A machine with two addresses asks from one and goes there from the other.
+    asked: &'a [&'a Asked],
 }
 
 impl<'a> Client<'a> {
     pub(super) fn new(
         bucket: &'a Bucket,
         flows: &'a [u32],
+        asked: &'a [&'a Asked],
         infos: &'a HashMap<u32, Info<'a>>,
     ) -> Self {
-        let mut client = Self { bucket, flows, infos, sites: HashMap::new(), mail: Vec::new() };
+        let (sites, mail) = (HashMap::new(), Vec::new());
+        let mut client = Self { bucket, flows, infos, sites, mail, asked };
         let mail = flows.iter().copied().filter(|at| client.is_mail(*at)).collect();
         client.mail = mail;
         for &at in flows {
@@ -126,6 +130,18 @@ impl<'a> Client<'a> {
         self.flows.get(from..to).unwrap_or_default()
     }
 
+    /// The look-ups in a stretch of time, both ends included, with what is known of their names.
+    fn asked_between(
+        &self,
+        from_us: i64,
+        to_us: i64,
+    ) -> impl DoubleEndedIterator<Item = (&'a Asked, &'a Info<'a>)> {
+        let before = |us: i64| self.asked.partition_point(|one| one.time_us < us);
+        let (from, to) = (before(from_us), before(to_us.saturating_add(1)));
+        let asked = self.asked.get(from..to).unwrap_or_default().iter();
+        asked.filter_map(|one| Some((*one, self.infos.get(&one.name)?)))
+    }
+
     /// The visit to a page that says most: of several the one after which most was sent, then the first.
     pub(super) fn visit(&self, flows: &[u32], lure: Lure, places: &Places) -> Option<Found> {
         let pages: Vec<u32> = flows.iter().copied().filter(|at| self.is_browsed(*at)).collect();
@@ -149,14 +165,17 @@ impl<'a> Client<'a> {
         if self.flow(*most).resp_bytes < PAGE_BYTES_MIN {
             return None;
         }
-        let resource = load.iter().find(|at| {
-            self.info(**at).is_some_and(|info| {
-                info.kind == Some(Kind::Logo)
-                    || info.resource.is_some()
-                    || info.kind.is_none() && info.brand.is_some() && info.brand == lure.brand
-            })
-        });
-        let of_resource = resource.and_then(|at| self.info(*at)?.resource);
+        let is_resource = |info: &Info<'_>| {
+            info.kind == Some(Kind::Logo)
+                || info.resource.is_some()
+                || info.kind.is_none() && info.brand.is_some() && info.brand == lure.brand
+        };
+        let loaded = load.iter().filter_map(|&at| Some((self.name(at), self.info(at)?)));
+        let asked = self.asked_between(first_us, end_us.saturating_add(TOGETHER_US));
+        let resource = loaded
+            .chain(asked.map(|(one, info)| (one.name, info)))
+            .find(|(_, info)| is_resource(info));
+        let of_resource = resource.and_then(|(_, info)| info.resource);
         let brand = lure.brand.or(of_resource);
         let bytes = load.iter().map(|at| self.flow(*at).resp_bytes);
         let mut visit = Visit {
@@ -164,7 +183,7 @@ impl<'a> Client<'a> {
             address: self.flow(*most).resp,
             lure,
             brand: brand.map(|id| places.brand_name(id).into()),
-            resources: resource.map(|at| self.called(*at)),
+            resources: resource.map(|(name, _)| self.bucket.names[name as usize].clone()),
             opened: self.is_opened_by(first_us),
             first_us,
             load_flows: load.len() as u64,
@@ -210,20 +229,28 @@ impl<'a> Client<'a> {
     }
 
     fn autofill(&self, first_us: i64) -> Option<u64> {
-        let after = self.between(first_us, first_us.saturating_add(AUTOFILL_US_MAX));
-        let asks =
-            |at: &&u32| self.info(**at).is_some_and(|info| info.role == Some(Kind::Autofill));
-        let at = after.iter().find(asks)?;
-        u64::try_from(self.flow(*at).start_us - first_us).ok()
+        let until_us = first_us.saturating_add(AUTOFILL_US_MAX);
+        let fills = |info: &Info<'_>| info.role == Some(Kind::Autofill);
+        let called = self.between(first_us, until_us).iter().copied();
+        let called = called.filter(|at| self.info(*at).is_some_and(fills));
+        let called = called.map(|at| self.flow(at).start_us);
+        let asked = self.asked_between(first_us, until_us).filter(|(_, info)| fills(info));
+        let first = called.chain(asked.map(|(one, _)| one.time_us)).min()?;
+        u64::try_from(first - first_us).ok()
     }
 
-    /// The mail or chat in use just before: the one that was quiet for the shortest time; of equals the last begun.
+    /// The mail or chat in use just before: the one that was quiet for the shortest time; of equals the last begun, a
+    /// connection before a look-up.
     fn mail(&self, first_us: i64) -> Option<(Box<str>, u64)> {
         let before = self.mail.partition_point(|&at| self.flow(at).start_us <= first_us);
-        let before = self.mail.get(..before).unwrap_or_default().iter();
-        let quiet = |at: &u32| (first_us - self.flow(*at).end_us()).max(0);
-        let at = before.rev().min_by_key(|at| quiet(at)).filter(|at| quiet(at) <= MAIL_US_MAX)?;
-        Some((self.called(*at), u64::try_from(quiet(at)).unwrap_or(0)))
+        let before = self.mail.get(..before).unwrap_or_default().iter().rev();
+        let used = before.map(|&at| (self.called(at), (first_us - self.flow(at).end_us()).max(0)));
+        let asked = self.asked_between(first_us.saturating_sub(MAIL_US_MAX), first_us).rev();
+        let asked = asked
+            .filter(|(_, info)| matches!(info.role, Some(Kind::Mail | Kind::Chat)))
+            .map(|(one, _)| (self.bucket.names[one.name as usize].clone(), first_us - one.time_us));
+        let (service, quiet) = used.chain(asked).min_by_key(|(_, quiet)| *quiet)?;
+        (quiet <= MAIL_US_MAX).then(|| (service, u64::try_from(quiet).unwrap_or(0)))
     }
 
     /// The most that a hello of this browser may have, bytes: what its load shows, see
