@@ -10,6 +10,7 @@
 //! | `pcap` | frames of packets, and any bytes as a capture |
 //! | `netflow` | sets of templates and records, and any bytes as datagrams |
 //! | `cloud` | clouds' flow logs whose values are replaced |
+//! | `nfcapd` | records of a file of nfcapd, and any bytes behind its header |
 //! | `evaluate` | requests to an evaluator and its answers |
 //! | `invite` | lines that invite an org |
 //! | `block` | any bytes as a block, and as the payload of one that is signed |

@@ -15,7 +15,7 @@ use super::unpack::{self, Packing};
 
 /// Said of a file in no format of ours.
 const UNKNOWN: &str = "no format that we know: Zeek's logs (as text they begin with #fields), Suricata's EVE JSON, \
-     pcap and pcapng, NetFlow 5 and 9, IPFIX, flow logs of AWS, Azure and Google Cloud; \
+     pcap and pcapng, NetFlow 5 and 9, IPFIX, files of nfcapd, flow logs of AWS, Azure and Google Cloud; \
      others with --format map:FILE.toml";
 
 /// What is left to read.

@@ -26,6 +26,7 @@ mod lines;
 mod logon;
 mod mapped;
 mod netflow;
+mod nfcapd;
 mod notice;
 mod pcap;
 mod remote;

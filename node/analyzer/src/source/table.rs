@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::cloud::{aws, azure, gcp};
 use super::ways::Ways;
-use super::{FileTally, eve, mapped, netflow, pcap};
+use super::{FileTally, eve, mapped, netflow, nfcapd, pcap};
 use crate::record::{Sink, Skip};
 
 /// A format of which each record is a JSON object, in lines or in an array over the whole file.
@@ -85,6 +85,7 @@ pub(super) static BYTES: &[Bytes] = &[
     Bytes { name: "pcap", limits: pcap::LIMITS, is: pcap::is_pcap, open: pcap::open_pcap },
     Bytes { name: "pcapng", limits: pcap::LIMITS, is: pcap::is_pcapng, open: pcap::open_pcapng },
     Bytes { name: netflow::NAME, limits: netflow::LIMITS, is: netflow::is, open: netflow::open },
+    Bytes { name: nfcapd::NAME, limits: nfcapd::LIMITS, is: nfcapd::is, open: nfcapd::open },
     Bytes { name: aws::NAME, limits: aws::LIMITS, is: aws::is, open: aws::open },
     Bytes { name: azure::NAME, limits: azure::LIMITS, is: azure::is, open: azure::open },
 ];

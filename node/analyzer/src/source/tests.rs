@@ -8,6 +8,7 @@ mod formats;
 pub(super) mod frames;
 mod logons;
 mod netflow;
+mod nfcapd;
 mod pcap;
 mod pieces;
 mod planted;
