@@ -210,6 +210,10 @@ pub struct FlowFiles {
     /// Further well-known places: kind (hosting, mail, chat, background ...) and end of a name, with a tab between
     #[arg(long, value_name = "FILE")]
     pub places: Option<PathBuf>,
+    /// Behaviours in order whose findings are one incident, instead of the node's list: name, title, steps, source, with
+    /// tabs between; an empty file for none
+    #[arg(long, value_name = "FILE")]
+    pub sequences: Option<PathBuf>,
     /// Time zone of the text, such as Europe/Berlin; JSON is always UTC
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub tz: String,

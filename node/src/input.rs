@@ -12,7 +12,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use flowlore_analyzer::{
     direction::Home, history::History, inventory::Assets, limits::MEMORY_BYTES_DEFAULT,
-    options::Options, places::Places,
+    options::Options, places::Places, sequences::Sequences,
 };
 use flowlore_common::{label::Severity, time::Micros};
 use ipnet::IpNet;
@@ -47,6 +47,10 @@ pub struct InputArgs {
     /// Further well-known places: kind (hosting, mail, chat, background ...) and end of a name, with a tab between
     #[arg(long, value_name = "FILE")]
     places: Option<PathBuf>,
+    /// Behaviours in order whose findings are one incident, instead of the list that ships: name, title, steps, source,
+    /// with tabs between; an empty file for none
+    #[arg(long, value_name = "FILE")]
+    sequences: Option<PathBuf>,
     /// A folder that remembers what was contacted when: `analyze` fills it, all use it
     #[arg(long, value_name = "DIR")]
     history: Option<PathBuf>,
@@ -92,6 +96,7 @@ impl InputArgs {
             severity_min,
             assets: self.assets.as_deref().map(read_assets).transpose()?.unwrap_or_default(),
             places: read_places(self.places.as_deref(), self.brands.as_deref())?,
+            sequences: read_sequences(self.sequences.as_deref())?,
             history: history.map(HistoryFolder::read).transpose()?,
             ..Options::default()
         })
@@ -185,6 +190,13 @@ pub(crate) fn read_places(
         added.with_context(|| format!("--brands {}", path.display()))?;
     }
     Ok(all)
+}
+
+/// The sequences of a file, or those that ship with the program.
+pub(crate) fn read_sequences(path: Option<&Path>) -> anyhow::Result<Arc<Sequences>> {
+    let Some(path) = path else { return Ok(Sequences::shipped()) };
+    let all = Sequences::parse(&read_table("--sequences", path)?);
+    Ok(Arc::new(all.with_context(|| format!("--sequences {}", path.display()))?))
 }
 
 fn read_table(option: &str, path: &Path) -> anyhow::Result<String> {

@@ -134,7 +134,12 @@ async fn the_local_port_answers_as_the_commands_do() {
     assert_eq!(scene.client(&["upload", logs, "--json"]).await.unwrap(), analyzed);
     let report: Value = serde_json::from_str(&analyzed).unwrap();
     assert!(report["input"]["notes"].to_string().contains("not read: 1"), "{}", report["input"]);
-    let options = ["--assets", &assets, "--min-severity", "info", "--tz", "Asia/Tokyo"];
+    let sequences = scene.file("sequences.tsv", "own\tOur own\tscan > 1h c2\tus\n");
+    let options = [
+        &["--assets", &*assets, "--sequences", &*sequences][..],
+        &["--min-severity", "info", "--tz", "Asia/Tokyo"],
+    ]
+    .concat();
     let text = flowlore_node(&[&["analyze", logs], &options[..]].concat());
     let uploaded = scene.client(&[&["upload", logs], &options[..]].concat()).await.unwrap();
     let (uploaded, publication) = uploaded.split_once("\nQueued for publication").unwrap();

@@ -38,6 +38,8 @@ pub struct UploadOptions {
     pub brands: Option<PathBuf>,
     /// Further well-known places: that of `--places`.
     pub places: Option<PathBuf>,
+    /// Sequences instead of those that the node knows: that of `--sequences`.
+    pub sequences: Option<PathBuf>,
     /// What is to be said about the paths, such as hidden files that were not read; the report lists it.
     pub notes: Vec<String>,
     /// The form of the answer.
@@ -232,6 +234,7 @@ fn opens(
         (Purpose::Assets, options.assets.as_ref()),
         (Purpose::Brands, options.brands.as_ref()),
         (Purpose::Places, options.places.as_ref()),
+        (Purpose::Sequences, options.sequences.as_ref()),
         (Purpose::Alerts, alerts),
     ];
     let others = others.into_iter().filter_map(|(purpose, path)| Some((purpose, path?)));

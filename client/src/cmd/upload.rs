@@ -66,6 +66,7 @@ fn options(given: &FlowFiles, files: &Found, console: &Console<'_>) -> UploadOpt
         assets: given.assets.clone(),
         brands: given.brands.clone(),
         places: given.places.clone(),
+        sequences: given.sequences.clone(),
         notes: files.notes.clone(),
         form: if console.json {
             Form::Json

@@ -2,8 +2,8 @@
 //!
 //! *Finding*: one source, one behaviour, one site (or address without a name), port and transport.
 //! Ten names of one site that tick alike are one finding. *Incident*: findings about one site,
-//! whoever the sources are (forty hosts that poll one vendor), and findings of one source about one
-//! address (a CDN's many sites).
+//! whoever the sources are (forty hosts that poll one vendor), findings of one source about one
+//! address (a CDN's many sites), and findings that stand in a sequence.
 //!
 //! Ids are 8 hex digits of BLAKE3 over tenant, behaviour, source address, site or address, port,
 //! transport and first day; 16 where two would be equal. With a history the first day is the one
@@ -22,16 +22,20 @@ use flowlore_common::{
 };
 
 mod drafts;
+mod groups;
 mod ids;
 mod lures;
 mod movements;
 mod ongoing;
+mod sequences;
 mod title;
 mod turns;
 
 use drafts::drafts;
+use groups::{SCANS, group, subject};
 use ids::{id_hash, short_ids};
 use ongoing::goes_on;
+use sequences::Told;
 use title::title;
 
 use crate::{
@@ -71,6 +75,11 @@ impl Context<'_> {
     /// Whether the report shows findings of this severity.
     fn lists(&self, severity: Severity) -> bool {
         severity >= self.options.severity_min
+    }
+
+    /// Whether it may show them: a step of a sequence is shown with it.
+    fn tells(&self, severity: Severity) -> bool {
+        self.lists(severity) || (severity >= Severity::Medium && self.lists(Severity::High))
     }
 
     /// Inside hosts that contact a destination.
@@ -328,7 +337,7 @@ fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>, scratch: &mut Sc
     let names: BTreeSet<&str> = all().filter_map(|one| name_of(&one.destination)).collect();
     let gravest = &cases[0];
     let Case { candidate, severity, confidence, alone, .. } = gravest;
-    let listed = context.lists(*severity);
+    let listed = context.tells(*severity);
     let told = listed.then(|| gravest.tell(context, scratch)).flatten();
     let (hit, actions) = told.map_or((None, Vec::new()), |told| (Some(told.hit), told.actions));
     let (scores, evidences, limits) = hit.map_or_else(Default::default, |hit: Hit| {
@@ -456,13 +465,15 @@ fn name_findings(drafts: &mut [Drafted]) {
     short_ids(drafts, hash, |draft, id| draft.finding.id = id);
 }
 
-/// Puts findings together by site, and by source and address; names and orders the incidents.
+/// Puts findings together by site, by source and address, and by sequence; names and orders the incidents.
 fn incidents(drafts: &mut [Drafted], context: &Context<'_>) -> Vec<Incident> {
-    let groups = group(drafts);
+    let told = sequences::find(&context.options.sequences, drafts);
+    let groups = group(drafts, &told);
     let mut incidents: Vec<(Incident, Vec<usize>, String, Day)> = groups
         .into_iter()
         .map(|members| {
-            let incident = incident(drafts, &members, context);
+            let told = told.iter().filter(|one| members.contains(&one.steps[0]));
+            let incident = incident(drafts, &members, &told.collect::<Vec<_>>(), context);
             // Findings come gravest first, but the place must not change with gravity.
             let place = members.iter().map(|&at| subject(&drafts[at])).min().unwrap_or_default();
             let day = members.iter().map(|&at| drafts[at].first_day).min().unwrap_or_default();
@@ -481,72 +492,14 @@ fn incidents(drafts: &mut [Drafted], context: &Context<'_>) -> Vec<Incident> {
     incidents
 }
 
-/// What an incident is about: the outside end.
-fn subject(draft: &Drafted) -> String {
-    match draft.finding.direction {
-        Direction::Inbound => draft.key.source.to_string(),
-        // Everybody asks the same servers: what hosts ask for is a matter of each.
-        // A habit is one matter, whoever has it.
-        _ if draft.key.behaviour.kind() != THREAT => {
-            format!("{} {}", draft.key.behaviour, draft.key.place)
-        }
-        _ if severity::is_dns_hint(draft.key.behaviour)
-            && draft.finding.destination.host.is_none() =>
-        {
-            format!("{} asks {}", draft.key.source, draft.key.place)
-        }
-        // Those who scan for the same thing, as a worm does from host to host, are one matter.
-        _ if draft.finding.destination.count.is_some() => {
-            format!("*:{}/{}", draft.key.port, draft.key.transport)
-        }
-        _ => draft.key.place.clone(),
-    }
-}
-
 /// The kind of matter that somebody has to act on.
 pub(crate) const THREAT: &str = "threat";
-/// Stands for all that a source scans.
-const SCANS: &str = "scan";
-
-/// Numbers of findings that belong together.
-fn group(drafts: &[Drafted]) -> Vec<Vec<usize>> {
-    let mut leader: Vec<usize> = (0..drafts.len()).collect();
-    let mut first: BTreeMap<(Option<Addr>, String), usize> = BTreeMap::new();
-    for (at, draft) in drafts.iter().enumerate() {
-        // Behind a proxy the address is the proxy's, which everything there has in common.
-        let proxied = draft.key.behaviour == Behaviour::C2BeaconProxied;
-        let noted = draft.key.behaviour.kind() != THREAT;
-        let shared = if noted {
-            None // it makes no threat graver, and no threat makes it one
-        } else if severity::is_scan(draft.key.behaviour) {
-            Some((Some(draft.key.source), SCANS.to_owned()))
-        } else {
-            let address = draft.finding.destination.address.to_string();
-            (!proxied).then_some((Some(draft.key.source), address))
-        };
-        let from = draft.from.clone().map(|from| (Some(draft.key.source), from));
-        for key in [(None, subject(draft))].into_iter().chain(shared).chain(from) {
-            let other = *first.entry(key).or_insert(at);
-            let (a, b) = (root(&leader, at), root(&leader, other));
-            leader[a.max(b)] = a.min(b);
-        }
-    }
-    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for at in 0..drafts.len() {
-        groups.entry(root(&leader, at)).or_default().push(at);
-    }
-    groups.into_values().collect()
-}
-
-fn root(leader: &[usize], mut at: usize) -> usize {
-    // Leaders only ever point to lower numbers.
-    while leader[at] != at {
-        at = leader[at];
-    }
-    at
-}
-
-fn incident(drafts: &[Drafted], members: &[usize], context: &Context<'_>) -> Incident {
+fn incident(
+    drafts: &[Drafted],
+    members: &[usize],
+    told: &[&Told<'_>],
+    context: &Context<'_>,
+) -> Incident {
     let all = || members.iter().map(|&at| &drafts[at].finding);
     let gravest = &drafts[members[0]];
     let hosts: BTreeSet<_> = all().map(|finding| finding.source.address).collect();
@@ -561,7 +514,9 @@ fn incident(drafts: &[Drafted], members: &[usize], context: &Context<'_>) -> Inc
         })
         .collect();
     let mut seen = BTreeSet::new();
-    let listed = all().filter(|_| context.lists(gravest.finding.severity));
+    let severity = gravest.finding.severity;
+    let severity = told.iter().map(|one| one.severity(severity)).fold(severity, Severity::max);
+    let listed = all().filter(|_| context.lists(severity));
     let actions = listed.flat_map(actions_of).filter(|action| seen.insert(action.clone()));
     let actions = actions.take(ACTIONS_MAX).collect();
     let ongoing = all().any(|finding| finding.ongoing);
@@ -569,8 +524,8 @@ fn incident(drafts: &[Drafted], members: &[usize], context: &Context<'_>) -> Inc
     let known = members.iter().any(|&at| drafts[at].first_day < before);
     Incident {
         id: String::new(),
-        title: title(gravest, hosts.len()),
-        severity: gravest.finding.severity,
+        title: title(gravest, hosts.len(), told),
+        severity,
         kind: gravest.finding.behaviour.kind(),
         confidence: all().map(|finding| finding.confidence).max().unwrap_or_default(),
         state: match (ongoing, known) {
@@ -583,6 +538,7 @@ fn incident(drafts: &[Drafted], members: &[usize], context: &Context<'_>) -> Inc
         first: all().map(|finding| finding.first).min().unwrap_or_default(),
         last: all().map(|finding| finding.last).max().unwrap_or_default(),
         finding_ids: all().map(|finding| finding.id.clone()).collect(),
+        sequences: told.iter().map(|one| one.entry(drafts)).collect(),
         actions,
         closed_elsewhere: None,
     }

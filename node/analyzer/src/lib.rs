@@ -22,6 +22,7 @@
 //! | [`score`] | measured values to a threat score |
 //! | [`detect`] | a group in, hits out: one file a behaviour |
 //! | [`severity`] | a hit in its surroundings: how grave, how sure, what to do |
+//! | [`sequences`] | behaviours that stand in an order that attacks have: a list |
 //! | [`inventory`] | machines by lease and asset file |
 //! | [`history`] | what was here before this input |
 //! | [`options`] | what a person may choose about an analysis |
@@ -51,6 +52,7 @@ pub mod places;
 pub mod record;
 pub mod report;
 pub mod score;
+pub mod sequences;
 pub mod settle;
 pub mod severity;
 pub mod source;

@@ -151,6 +151,17 @@ pub const LURES_MAX: usize = 256;
 /// Types of look-ups that such a finding names, the lowest.
 pub const DNS_TYPES_MAX: usize = 8;
 
+// --- Sequences ---
+
+/// Rows of a list of sequences: a person has to have read them.
+pub const SEQUENCES_MAX: usize = 100;
+/// Steps of a sequence: more than any attack is told in.
+pub const SEQUENCE_STEPS_MAX: usize = 8;
+/// How long after one step the next may begin, seconds: a week, which no input that is read at once exceeds by much.
+pub const SEQUENCE_SECONDS_MAX: u64 = 7 * 86_400;
+/// Findings of one host that may be one step, the gravest; more are one thing done again and again.
+pub const SEQUENCE_FINDINGS_MAX: usize = 64;
+
 // --- Triage ---
 
 /// Flows of one host that a story is made of; the ones with the lowest hashes, the others are counted. A busy server

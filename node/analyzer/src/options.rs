@@ -6,7 +6,7 @@ use flowlore_common::label::Severity;
 
 use crate::{
     direction::Home, history::History, inventory::Assets, limits::CONVERSATIONS_DEFAULT,
-    places::Places,
+    places::Places, sequences::Sequences,
 };
 
 /// Choices that change what a report says.
@@ -22,6 +22,8 @@ pub struct Options {
     pub assets: Assets,
     /// What well-known names are for, and brands that names may imitate.
     pub places: Arc<Places>,
+    /// Behaviours whose findings belong together when they stand in order.
+    pub sequences: Arc<Sequences>,
     /// What was here before.
     pub history: Option<History>,
 }
@@ -34,6 +36,7 @@ impl Default for Options {
             conversations: Some(CONVERSATIONS_DEFAULT),
             assets: Assets::default(),
             places: Places::shipped(),
+            sequences: Sequences::shipped(),
             history: None,
         }
     }
@@ -51,6 +54,7 @@ impl Options {
         hasher.update(format!("conversations {:?}\n", self.conversations).as_bytes());
         hasher.update(format!("history {}\n", self.history.is_some()).as_bytes());
         hasher.update(format!("places {}\n", self.places.hash()).as_bytes());
+        hasher.update(format!("sequences {}\n", self.sequences.hash()).as_bytes());
         self.assets.hash_into(&mut hasher);
         hasher.finalize().to_hex()[..16].to_owned()
     }
@@ -74,12 +78,13 @@ mod tests {
                 ..base.clone()
             },
             Options { places: Arc::new(Places::default()), ..base.clone() },
+            Options { sequences: Arc::new(Sequences::parse("").unwrap()), ..base.clone() },
         ];
         let mut digests: Vec<String> = others.iter().map(Options::digest).collect();
         digests.push(base.digest());
         digests.sort();
         digests.dedup();
-        assert_eq!(digests.len(), 7);
+        assert_eq!(digests.len(), 8);
         let (a, b) = (home(&["10.0.0.0/8", "192.0.2.0/24"]), home(&["192.0.2.0/24", "10.0.0.0/8"]));
         let digest = |home| Options { home, ..base.clone() }.digest();
         assert_eq!(digest(a), digest(b), "the order of networks does not matter");

@@ -19,7 +19,7 @@ use tonic::{Status, Streaming};
 use super::internal;
 use crate::analyze::Effort;
 use crate::folder::UPLOAD_PREFIX;
-use crate::input::{Zone, read_assets, read_places};
+use crate::input::{Zone, read_assets, read_places, read_sequences};
 use crate::limits::{
     UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX, UPLOAD_PART_BYTES_MAX, UPLOAD_PATH_BYTES_MAX,
     UPLOAD_SILENCE_MAX, UPLOAD_TABLE_BYTES_MAX, UPLOADS_MAX,
@@ -215,12 +215,14 @@ impl Upload {
         };
         let assets = self.table(Purpose::Assets).map(read_assets).transpose();
         let places = read_places(self.table(Purpose::Places), self.table(Purpose::Brands));
+        let sequences = read_sequences(self.table(Purpose::Sequences));
         Ok(Options {
             home: Home::new(home_nets),
             severity_min,
             conversations: Some(conversations),
             assets: assets.map_err(|error| self.refusal(&error))?.unwrap_or_default(),
             places: places.map_err(|error| self.refusal(&error))?,
+            sequences: sequences.map_err(|error| self.refusal(&error))?,
             ..Options::default()
         })
     }
@@ -278,6 +280,7 @@ const fn place(purpose: Purpose) -> &'static str {
         Purpose::Assets => "assets",
         Purpose::Brands => "brands",
         Purpose::Places => "places",
+        Purpose::Sequences => "sequences",
     }
 }
 

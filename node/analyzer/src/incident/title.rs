@@ -2,10 +2,14 @@
 
 use flowlore_common::label::Direction;
 
-use super::Drafted;
+use super::{Drafted, sequences::Told};
 
-/// After its gravest finding, and how many hosts it is about.
-pub(super) fn title(gravest: &Drafted, hosts: usize) -> String {
+/// After its longest sequence or its gravest finding, and how many hosts it is about.
+pub(super) fn title(gravest: &Drafted, hosts: usize, told: &[&Told<'_>]) -> String {
+    if let Some(longest) = told.first() {
+        let what = &longest.sequence.title;
+        return if hosts == 1 { what.to_string() } else { format!("{what}: {hosts} hosts") };
+    }
     let what = gravest.finding.title();
     match (hosts, gravest.finding.direction) {
         (1, Direction::Outbound) if gravest.alone => {

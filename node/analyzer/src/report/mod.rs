@@ -92,6 +92,14 @@ impl Analysis {
         let summary = summarise(&coverage, &found.incidents, &found.findings, options);
         let (destinations, destinations_rest) = destinations(&part, &found.findings);
         let listed = |severity: Severity| severity >= options.severity_min;
+        // An incident may be graver than its findings: then the steps that make it so are listed with it.
+        let incidents = found.incidents.into_iter().filter(|one| listed(one.severity));
+        let incidents: Vec<Incident> = incidents.collect();
+        let steps = incidents.iter().flat_map(|one| &one.sequences).flat_map(|one| &one.steps);
+        let steps: BTreeSet<&str> = steps.map(|step| &*step.finding_id).collect();
+        let findings = found.findings.into_iter();
+        let findings =
+            findings.filter(|one| listed(one.severity) || steps.contains(&*one.id)).collect();
         let report = Report {
             schema: SCHEMA,
             tool: tool(options),
@@ -105,8 +113,8 @@ impl Analysis {
             },
             coverage,
             summary,
-            incidents: found.incidents.into_iter().filter(|one| listed(one.severity)).collect(),
-            findings: found.findings.into_iter().filter(|one| listed(one.severity)).collect(),
+            findings,
+            incidents,
             destinations,
             destinations_rest,
             categories: by_name(|category| part.categories[category]),
@@ -168,6 +176,7 @@ pub(crate) fn tool(options: &Options) -> Tool {
                 hash: blake3::Hash::from_bytes(*Suffixes::shipped().hash()).to_hex()[..16]
                     .to_owned(),
             },
+            List { name: "sequences", hash: options.sequences.hash() },
         ],
         options_digest: options.digest(),
     }

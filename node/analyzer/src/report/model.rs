@@ -147,7 +147,7 @@ pub struct Incident {
     pub id: String,
     /// For a person.
     pub title: String,
-    /// Of the gravest finding.
+    /// Of the gravest finding; one step above it, at most high, where three or more stand in a sequence.
     pub severity: Severity,
     /// `threat`, `policy` or `hygiene`.
     pub kind: &'static str,
@@ -165,10 +165,37 @@ pub struct Incident {
     pub last: Micros,
     /// Its findings, gravest first.
     pub finding_ids: Vec<String>,
+    /// Where its findings stand in an order that attacks have: the order, and what each step was. Absent: nowhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sequences: Vec<SequenceEntry>,
     /// What to do.
     pub actions: Vec<ActionEntry>,
     /// How other members closed the like.
     pub closed_elsewhere: Option<()>,
+}
+
+/// Findings in an order that attacks have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SequenceEntry {
+    /// Its name in the list.
+    pub name: String,
+    /// For a person.
+    pub title: String,
+    /// In order of time.
+    pub steps: Vec<StepEntry>,
+}
+
+/// A step of a sequence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepEntry {
+    /// When it began.
+    pub at: Micros,
+    /// Who did it.
+    pub host: IpAddr,
+    /// The finding with all its evidence.
+    pub finding_id: String,
+    /// What it was, and what speaks for it.
+    pub sentence: String,
 }
 
 /// What was found about one source and one destination.

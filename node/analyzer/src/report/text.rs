@@ -193,6 +193,20 @@ impl Report {
             "[{number}] {name}, confidence {}   {}   {}",
             incident.confidence, incident.title, incident.id
         );
+        for sequence in &incident.sequences {
+            labelled(out, "In order", &format!("{}:", sequence.title));
+            for (number, step) in (1..).zip(&sequence.steps) {
+                let at = options.local(step.at);
+                let line = format!(
+                    "{number}. {}, {}, {}: {}",
+                    at.date(),
+                    at.time(),
+                    step.host,
+                    step.sentence
+                );
+                labelled(out, "", &line);
+            }
+        }
         let findings = incident.finding_ids.iter();
         let mut findings =
             findings.filter_map(|id| self.findings.iter().find(|finding| finding.id == *id));
