@@ -270,7 +270,7 @@ pub fn run(
         ..args.input.options(severity_min, folder.as_ref())?
     };
     let effort = args.input.effort();
-    let Analysis { report, history, gravest } =
+    let Analysis { report, history, gravest, .. } =
         analyze(&args.input.paths, opening, effort, &options)?;
     if let (Some(folder), Some(history)) = (&folder, &history) {
         folder.write(history)?;

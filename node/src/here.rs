@@ -81,11 +81,11 @@ impl Here {
     ///
     /// # Errors
     /// The disk refuses; then nothing is taken.
-    pub fn saw(
+    pub fn saw<'a>(
         &mut self,
         upload: [u8; 32],
         contacted: &[Contacted],
-        incidents: &[Incident],
+        incidents: impl IntoIterator<Item = &'a Incident>,
     ) -> Result<()> {
         if self.uploads.contains(&upload) {
             return Ok(());

@@ -36,7 +36,7 @@ pub fn observed(contacted: &[Contacted]) -> Vec<Observed> {
 
 /// What findings say of outside destinations, summed over the inside hosts at which they were made.
 #[must_use]
-pub fn suspicions(findings: &[Finding]) -> Vec<Suspicion> {
+pub fn suspicions<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Suspicion> {
     let mut sums: BTreeMap<(Host, u16, u8, Behaviour), Sum> = BTreeMap::new();
     for finding in findings {
         let to = &finding.destination;

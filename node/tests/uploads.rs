@@ -17,6 +17,7 @@ use flowlore_client::cmd::{Console, run};
 use flowlore_client::failure::Failure;
 use flowlore_common::env::{Clock as _, SystemClock};
 use flowlore_node::limits::{UPLOAD_PART_BYTES_MAX, UPLOAD_TABLE_BYTES_MAX, UPLOADS_MAX};
+use flowlore_node::rpc::client::upload_parts;
 use flowlore_proto::v1;
 use flowlore_proto::v1::FilePurpose as Purpose;
 use flowlore_proto::v1::analyze_request::Part;
@@ -172,6 +173,27 @@ async fn the_local_port_answers_as_the_commands_do() {
     let seen = &scene.node.lookup(&[address(finding)]).await[0];
     assert!(!known(seen)["here"].is_null(), "what was uploaded is remembered");
     scene.node.stop().await;
+}
+
+/// How much is listed is a matter of the eye.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_decides_nothing_that_leaves() {
+    let scene = Scene::new(500).await;
+    let mut queued = vec![];
+    for severity in ["info", "critical"] {
+        let (min_severity, keep_here) = (severity.to_owned(), true);
+        let options = v1::AnalyzeOptions { min_severity, keep_here, ..Default::default() };
+        let parts = upload_parts(&[scene.logs.clone().into()], options).unwrap();
+        let answer = scene.node.local().await.flows.analyze(parts).await.unwrap();
+        let mut answer = answer.into_inner();
+        while let Some(part) = answer.message().await.unwrap() {
+            if let Some(v1::analyze_response::Part::Publication(summary)) = part.part {
+                queued.push(summary);
+            }
+        }
+    }
+    assert!(queued[0].suspected_names > 0, "{queued:?}");
+    assert_eq!(queued[0], queued[1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

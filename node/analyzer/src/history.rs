@@ -10,8 +10,10 @@ use flowlore_common::time::Day;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    detect::exfil_pcr_shift::{DAYS, Exchanged},
-    limits::{HISTORY_DESTINATIONS_MAX, HISTORY_HOSTS_MAX, HISTORY_MACHINES_MAX},
+    detect::exfil_pcr_shift::Exchanged,
+    limits::{
+        HISTORY_DESTINATIONS_MAX, HISTORY_HOSTS_MAX, HISTORY_MACHINE_DAYS_MAX, HISTORY_MACHINES_MAX,
+    },
     packed::{Addr, mix_bytes},
     pair::Arrival,
     score::FAMILIAR_DAYS_MIN,
@@ -85,13 +87,13 @@ impl History {
     /// When a destination that was first contacted on a day came into view, seen from the day an input ends.
     #[must_use]
     pub fn arrival(&self, first: Day, last: Day) -> Arrival {
-        let Some(begin) = self.days.first() else { return Arrival::Unknown };
         let since = |from: Day, to: Day| u32::from(to.0.saturating_sub(from.0));
-        if since(*begin, last) < Arrival::LEARNING_DAYS {
-            Arrival::Unknown
-        } else if since(*begin, first) < Arrival::LEARNING_DAYS
-            || since(first, last) >= FAMILIAR_DAYS_MIN
-        {
+        // Days are counted, not subtracted: a row with a wrong clock must not make learning long past.
+        let mut learning = self.days.range(..last).take(Arrival::LEARNING_DAYS as usize);
+        let Some(learned) = learning.nth(Arrival::LEARNING_DAYS as usize - 1) else {
+            return Arrival::Unknown;
+        };
+        if first <= *learned || since(first, last) >= FAMILIAR_DAYS_MIN {
             Arrival::Settled
         } else {
             Arrival::New
@@ -158,12 +160,11 @@ impl History {
 
     /// Keeps the bounds on destinations and on days of hosts.
     pub fn trim(&mut self) {
-        let last = self.days.last().copied().unwrap_or_default();
-        let first = Day(last.0.saturating_sub(DAYS));
-        self.exchanged.retain(|_, days| {
-            *days = days.split_off(&first);
-            !days.is_empty()
-        });
+        for days in self.exchanged.values_mut() {
+            while days.len() > HISTORY_MACHINE_DAYS_MAX {
+                days.pop_first();
+            }
+        }
         while self.exchanged.len() > HISTORY_MACHINES_MAX {
             self.exchanged.pop_last();
         }
@@ -222,6 +223,12 @@ mod tests {
         assert_eq!(of(100, 101), Arrival::Unknown);
         assert_eq!([of(100, 102), of(101, 102), of(101, 150)], [Arrival::Settled; 3]);
         assert_eq!([of(102, 102), of(102, 131), of(150, 150)], [Arrival::New; 3]);
+        // Clocks that are wrong: a day of 1970, and one far ahead.
+        let odd = days(&[0, 100, 101, 9_000], false);
+        let of_odd = |first, last| odd.arrival(Day(first), Day(last));
+        assert_eq!(of_odd(102, 102), Arrival::New);
+        assert_eq!(of_odd(100, 102), Arrival::Settled);
+        assert_eq!(days(&[0, 100], false).arrival(Day(100), Day(100)), Arrival::Unknown);
         assert_eq!(of(102, 132), Arrival::Settled);
     }
 

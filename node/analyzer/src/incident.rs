@@ -102,7 +102,8 @@ impl Context<'_> {
         let lookups = lookups(&candidate.matter);
         let one = !matches!(candidate.destination, Where::Many(_)) && !lookups;
         let history = self.options.history.as_ref().filter(|_| one);
-        let last = Micros(self.last_us).day();
+        // By its own last day: a clock that runs ahead elsewhere in the input makes nothing old.
+        let last = Micros(candidate.totals.last_us).day();
         let known = history.map(|history| {
             let known = history.destination(&candidate.destination.to_string());
             let first = known.map_or(Micros(candidate.totals.first_us).day(), |known| known.first);
@@ -234,6 +235,8 @@ fn place(destination: &Where, places: &Places) -> String {
 struct Drafted {
     key: Key,
     finding: Finding,
+    /// When what it is about began, which may be later than the first contact.
+    begun_us: i64,
     first_day: Day,
     alone: bool,
     /// What else of the same source it belongs to: where the file before the channel came from, or what a movement
@@ -333,6 +336,7 @@ fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>, scratch: &mut Sc
     let sum = |value: fn(&Candidate) -> u64| all().map(value).fold(0, u64::saturating_add);
     let first_us = all().map(|one| one.totals.first_us).min().unwrap_or_default();
     let last_us = all().map(|one| one.totals.last_us).max().unwrap_or_default();
+    let begun_us = all().map(|one| one.begun_us(key.behaviour)).min().unwrap_or(first_us);
     let addresses: BTreeSet<Addr> = all().flat_map(|one| one.addresses.iter().copied()).collect();
     let names: BTreeSet<&str> = all().filter_map(|one| name_of(&one.destination)).collect();
     let gravest = &cases[0];
@@ -404,7 +408,7 @@ fn draft(context: &Context<'_>, key: Key, mut cases: Vec<Case>, scratch: &mut Sc
         Matter::Page(visit) => Some(visit.address.to_string()),
         _ => None,
     };
-    Drafted { finding, first_day, alone: *alone, key, from }
+    Drafted { finding, begun_us, first_day, alone: *alone, key, from }
 }
 
 fn name_of(destination: &Where) -> Option<&str> {

@@ -142,6 +142,8 @@ pub const HISTORY_DESTINATIONS_MAX: usize = 2_000_000;
 pub const HISTORY_HOSTS_MAX: usize = 8;
 /// Hosts whose days a history remembers: those of the largest org that this is made for; beyond it the highest by text go.
 pub const HISTORY_MACHINES_MAX: usize = 100_000;
+/// Days that it remembers of each, the last: two weeks are compared with, and days with wrong clocks must not push them out.
+pub const HISTORY_MACHINE_DAYS_MAX: usize = 31;
 /// Names that a finding about look-ups keeps, the ones with the lowest hashes: enough to see whether somebody here went
 /// where they lead, and to show one.
 pub const DNS_SAMPLE_NAMES_MAX: usize = 16;

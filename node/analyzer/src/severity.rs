@@ -133,30 +133,30 @@ pub fn rule(
     ruling.explain(
         service && shared && known,
         Low,
-        "an ordinary named service that other hosts here use too",
+        "an ordinary service that other hosts here use too",
     );
     let inward = matches!(group.direction, Direction::Inbound | Direction::Internal);
     ruling.cap(is_c2(behaviour) && inward, Medium, "not from inside to outside");
     ruling.cap(
         service && around.arrival == Arrival::Unknown,
         Medium,
-        "an ordinary named service, and no history to show that it is new",
+        "an ordinary service, and no history to show that it is new",
     );
     // A download before it would be a second sign.
     ruling.cap(
         service && around.arrival == Arrival::New && behaviour.is_c2(),
         Medium,
-        "an ordinary named service, and nothing against it but that it is new",
+        "an ordinary service, and nothing against it but that it is new",
     );
     ruling.explain(
         service && around.arrival == Arrival::Settled,
         Low,
-        "an ordinary named service, here since the history began or for a month",
+        "an ordinary service, here since the history began or for a month",
     );
     ruling.explain(
         behaviour == Behaviour::MaliciousDownload && ordinary && known,
         Low,
-        "from an ordinary named service",
+        "from an ordinary service",
     );
     ruling.explain(
         matches!(behaviour, Behaviour::MaliciousDownload | Behaviour::ExfilVolume)
@@ -164,7 +164,7 @@ pub fn rule(
             && ordinary
             && known,
         Info,
-        "an ordinary named service that other hosts here use too",
+        "an ordinary service that other hosts here use too",
     );
     ruling.explain(
         matches!(

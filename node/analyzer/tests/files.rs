@@ -225,6 +225,25 @@ fn the_file_and_the_channel_of_two_servers_are_one_incident() {
     assert_eq!(findings, [3]);
 }
 
+/// Both are of one pair, whose first contact says nothing of which came first.
+#[test]
+fn a_program_after_the_session_is_no_sequence() {
+    let told = |session_s: u64, file_s: u64| {
+        // Hours apart, so that no download_then_c2 speaks of them.
+        let file = Flow { for_s: 1, ..fetch(file_s, 4_041) };
+        let found = findings(
+            &[shell(session_s, 4_041), shell(session_s + 300, 4_041), file],
+            &[request(&fetch(file_s, 4_041), SERVER, "application/x-dosexec")],
+        );
+        let told = found.incidents.iter().flat_map(|one| &one.sequences);
+        told.map(|one| one.steps.iter().map(|step| step.at.seconds()).collect::<Vec<_>>())
+            .collect::<Vec<_>>()
+    };
+    let at = |second: u64| i64::try_from(DAY + second).expect("a time");
+    assert_eq!(told(18_000, 100), [[at(100), at(18_000)]], "the file, then the session");
+    assert!(told(100, 18_000).is_empty(), "the session, then the file");
+}
+
 #[test]
 fn exfil_volume_by_size_and_by_what_else_is_there() {
     let upload = |bytes: u64, port| Flow {
@@ -334,4 +353,27 @@ fn no_order_of_arrival_and_no_cut_shows() {
         assert!(first.contains(&format!("\"{code}\"")), "{code}");
     }
     texts.for_each(|text| assert_eq!(text, first));
+}
+
+/// Routers and clouds write a record of a connection every few minutes, each into a file of its own.
+#[test]
+fn records_of_one_connection_without_flags_are_no_beacon() {
+    let record = |n: u64, port: u64| {
+        let (begin, end) = (DAY + n * 600, DAY + n * 600 + 590);
+        let way = |from: &str, from_port: u64, to: &str, to_port: u64| {
+            format!(
+                "2 123456789010 eni-0a1b2c3d {from} {to} {from_port} {to_port} 6 40 6000 {begin} {end} ACCEPT OK\n"
+            )
+        };
+        let text = way(HOST, port, SERVER, 8_443) + &way(SERVER, 8_443, HOST, port);
+        (format!("{n:03}.log"), text)
+    };
+    let beacons = |port: fn(u64) -> u64| {
+        let files: Vec<_> = (0..36).map(|n| record(n, port(n))).collect();
+        let found = report(&files, &all());
+        assert_eq!(found.input.flows, 36);
+        found.findings.iter().filter(|one| one.behaviour == Behaviour::C2BeaconIp).count()
+    };
+    assert_eq!(beacons(|_| 40_000), 0, "one connection");
+    assert_eq!(beacons(|n| 40_000 + n), 1, "a connection each time");
 }

@@ -120,7 +120,7 @@ pub(super) fn analyzed(
     input.notes.extend_from_slice(upload.notes());
     let roster = node.store.roster();
     let policy = node.own_policy(&roster);
-    let suspicions = suspicions(&analysis.report.findings);
+    let suspicions = suspicions(analysis.report.findings.iter().chain(&analysis.unlisted.findings));
     let drafted =
         draft(&observed(&contacted), &suspicions, &policy, node.slots(&roster), &mut SystemRng);
     Ok((analysis, contacted, drafted))
@@ -137,7 +137,8 @@ fn analyze(node: &Node, upload: &Upload) -> Result<(Vec<u8>, v1::PublicationSumm
         keeper.commit().map_err(internal)?;
     }
     let digest = *digest.as_bytes();
-    node.here().saw(digest, &contacted, &analysis.report.incidents).map_err(internal)?;
+    let incidents = analysis.report.incidents.iter().chain(&analysis.unlisted.incidents);
+    node.here().saw(digest, &contacted, incidents).map_err(internal)?;
     let withheld = if upload.keep_here() {
         "keep_here"
     } else if node.config.publish.enabled {

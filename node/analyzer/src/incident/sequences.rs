@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flowlore_common::label::{Behaviour, Severity};
+use flowlore_common::{
+    label::{Behaviour, Severity},
+    time::Micros,
+};
 
 use super::{Drafted, THREAT};
 use crate::{
@@ -37,9 +40,9 @@ impl Told<'_> {
     /// As the report shows it.
     pub(super) fn entry(&self, drafts: &[Drafted]) -> SequenceEntry {
         let step = |&at: &usize| {
-            let finding = &drafts[at].finding;
+            let Drafted { finding, begun_us, .. } = &drafts[at];
             StepEntry {
-                at: finding.first,
+                at: Micros(*begun_us),
                 host: finding.source.address,
                 finding_id: finding.id.clone(),
                 sentence: sentence(finding),
@@ -78,7 +81,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(number: usize, finding: &Finding) -> Option<Self> {
+    fn of(number: usize, Drafted { finding, begun_us, .. }: &Drafted) -> Option<Self> {
         if finding.severity < Severity::Medium || finding.behaviour.kind() != THREAT {
             return None; // what is low is in every network, every day
         }
@@ -88,7 +91,7 @@ impl Seen {
             number,
             behaviour: finding.behaviour,
             source: finding.source.address.into(),
-            first_us: finding.first.0,
+            first_us: *begun_us,
             last_us: finding.last.0,
             addresses: addresses.collect(),
         })
@@ -108,7 +111,8 @@ impl Seen {
         let same_work = is_movement(self.behaviour)
             && next.source == self.source
             && !next.addresses.is_disjoint(&self.addresses);
-        (self.first_us..=last_us).contains(&next.first_us)
+        self.first_us < next.first_us
+            && next.first_us <= last_us
             && next.number != self.number
             && !same_work
     }
@@ -124,7 +128,7 @@ struct Come<'a> {
 /// finding in one of a kind.
 pub(super) fn find<'a>(sequences: &'a Sequences, drafts: &[Drafted]) -> Vec<Told<'a>> {
     let seen: Vec<Seen> =
-        drafts.iter().enumerate().filter_map(|(at, one)| Seen::of(at, &one.finding)).collect();
+        drafts.iter().enumerate().filter_map(|(at, one)| Seen::of(at, one)).collect();
     let mut told: Vec<Told<'_>> =
         sequences.iter().flat_map(|sequence| matches(sequence, &seen)).collect();
     // Longer ones first; what is a part of another says nothing beside it.

@@ -48,6 +48,17 @@ pub struct Analysis {
     pub history: Option<History>,
     /// The gravest severity of all threats, listed or not.
     pub gravest: Option<Severity>,
+    /// What the report does not list: how much is shown must not decide anything else.
+    pub unlisted: Unlisted,
+}
+
+/// Incidents and findings below the least severity that was asked for; their findings have no sentences.
+#[derive(Debug, Default)]
+pub struct Unlisted {
+    /// Gravest first.
+    pub incidents: Vec<Incident>,
+    /// Gravest first.
+    pub findings: Vec<Finding>,
 }
 
 impl Analysis {
@@ -93,13 +104,15 @@ impl Analysis {
         let (destinations, destinations_rest) = destinations(&part, &found.findings);
         let listed = |severity: Severity| severity >= options.severity_min;
         // An incident may be graver than its findings: then the steps that make it so are listed with it.
-        let incidents = found.incidents.into_iter().filter(|one| listed(one.severity));
-        let incidents: Vec<Incident> = incidents.collect();
+        let (incidents, unlisted_incidents): (Vec<Incident>, Vec<Incident>) =
+            found.incidents.into_iter().partition(|one| listed(one.severity));
         let steps = incidents.iter().flat_map(|one| &one.sequences).flat_map(|one| &one.steps);
         let steps: BTreeSet<&str> = steps.map(|step| &*step.finding_id).collect();
-        let findings = found.findings.into_iter();
-        let findings =
-            findings.filter(|one| listed(one.severity) || steps.contains(&*one.id)).collect();
+        let (findings, unlisted_findings) = found
+            .findings
+            .into_iter()
+            .partition(|one| listed(one.severity) || steps.contains(&*one.id));
+        let unlisted = Unlisted { incidents: unlisted_incidents, findings: unlisted_findings };
         let report = Report {
             schema: SCHEMA,
             tool: tool(options),
@@ -127,7 +140,7 @@ impl Analysis {
                 .collect(),
             conversations: conversations(&mut part),
         };
-        Self { report, history, gravest }
+        Self { report, history, gravest, unlisted }
     }
 }
 

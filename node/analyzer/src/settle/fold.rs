@@ -319,9 +319,14 @@ pub(super) fn most_contacted(sorted: &[Addr]) -> Addr {
 fn one_connection(bucket: &Bucket, members: &[u32]) -> bool {
     let flows = || members.iter().map(|&at| &bucket.flows[at as usize]);
     let ends = |flow: &Flow| (flow.orig_port, flow.resp);
+    // Records without flags say nothing of how a connection began, but then its port does, if it was recorded.
+    let goes_on = |flow: &&Flow| match flow.state {
+        Some(state) => state == ConnState::Oth,
+        None => flow.orig_port != 0,
+    };
     members.len() > 1
         && flows().all(|flow| ends(flow) == ends(&bucket.flows[members[0] as usize]))
-        && flows().filter(|flow| flow.state != Some(ConnState::Oth)).nth(1).is_none()
+        && flows().filter(|flow| !goes_on(flow)).nth(1).is_none()
 }
 
 /// The first flows, for other tools to find.

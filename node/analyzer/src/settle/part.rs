@@ -3,7 +3,10 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
-use flowlore_common::{label::Direction, time::Day};
+use flowlore_common::{
+    label::{Behaviour, Direction},
+    time::Day,
+};
 use hashbrown::{HashMap, HashSet};
 use serde::Serialize;
 
@@ -227,6 +230,18 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
+    /// When what a behaviour is about began: the file, the session; else the first contact.
+    pub(crate) fn begun_us(&self, behaviour: Behaviour) -> i64 {
+        let Hints { files, sessions, .. } = &self.hints;
+        let began = match behaviour {
+            Behaviour::MaliciousDownload => files.as_ref().map(|files| files.received_us),
+            Behaviour::InteractiveC2Channel => sessions.as_ref().map(|one| one.first_us),
+            _ => None,
+        };
+        // A list of files of which none came has no time.
+        began.filter(|us| *us < i64::MAX).unwrap_or(self.totals.first_us)
+    }
+
     /// The group again.
     pub(crate) fn group(&self) -> Group<'_> {
         Group {

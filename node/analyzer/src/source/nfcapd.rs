@@ -59,6 +59,8 @@ struct File {
     /// How blocks are compressed; 0: not.
     compression: u8,
     blocks_left: u32,
+    /// The collector writes the number of blocks when it closes a file; until then blocks go on to the end.
+    is_live: bool,
     ways: Ways,
     compressed: u64,
     sampled: u64,
@@ -100,7 +102,17 @@ impl Decoder for File {
     }
 
     fn finish(&mut self, tally: &mut FileTally, sink: &mut dyn Sink) {
-        let is_whole = matches!(self.place, Place::Done) && self.begun.is_empty();
+        let at_end = match self.place {
+            Place::Done => true,
+            Place::Block | Place::Records(0) | Place::Passed(0) => self.is_live,
+            Place::Header | Place::Records(_) | Place::Passed(_) => false,
+        };
+        let is_whole = at_end && self.begun.is_empty();
+        if self.is_live {
+            tally
+                .notes
+                .insert("not yet closed by its collector: read as far as it goes".to_owned());
+        }
         if !is_whole {
             tally.records += 1;
             tally.skip(Skip::CutOff, 1);
@@ -145,13 +157,14 @@ impl File {
                 let encryption = header.u8()?;
                 header.take(18)?; // appendix, size of blocks
                 self.blocks_left = header.u32()?;
+                self.is_live = self.blocks_left == 0;
                 if encryption == 0 { self.next() } else { broken(tally) }
             }
             Place::Block => {
                 let mut head = Little(rest.take(BLOCK_HEAD_BYTES)?);
                 let (records, length) = (head.u32()?, head.u32()? as usize);
                 let (kind, flags) = (head.u16()?, head.u16()?);
-                self.blocks_left -= 1;
+                self.blocks_left = self.blocks_left.saturating_sub(1);
                 if self.compression != 0 && flags & PLAIN == 0 {
                     self.compressed += u64::from(records);
                     tally.records += u64::from(records);
@@ -197,7 +210,7 @@ impl File {
     }
 
     fn next(&self) -> Place {
-        if self.blocks_left > 0 { Place::Block } else { Place::Done }
+        if self.blocks_left > 0 || self.is_live { Place::Block } else { Place::Done }
     }
 
     fn flow(&mut self, record: &[u8]) -> Result<Record, Skip> {

@@ -168,6 +168,22 @@ fn what_cannot_be_read_is_counted() {
 }
 
 #[test]
+fn a_file_that_is_still_written_is_read_as_far_as_it_goes() {
+    let (closed, _) = flows(&day());
+    let mut live = day();
+    live.truncate(live.len() - b"an appendix".len());
+    live[36..40].fill(0);
+    let (records, tally) = flows(&live);
+    assert_eq!(records, closed);
+    assert_eq!(tally.skipped.get(&Skip::CutOff), None);
+    assert!(tally.notes.iter().any(|note| note.starts_with("not yet closed")), "{tally:?}");
+    live.truncate(live.len() - 5);
+    let (records, tally) = flows(&live);
+    assert_ne!(records, closed, "the last record is not whole");
+    assert_eq!(tally.skipped.get(&Skip::CutOff), Some(&1));
+}
+
+#[test]
 fn all_cuts_give_the_same() {
     let log = day();
     let (whole, tally) = read("x", &log);
