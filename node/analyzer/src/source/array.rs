@@ -2,7 +2,7 @@
 
 use memchr::memchr3;
 
-use crate::limits::LINE_BYTES_MAX;
+use super::begun::{Begun, Element};
 
 /// Where in the array the bytes so far have led.
 #[derive(Clone, Debug, Default)]
@@ -11,17 +11,7 @@ pub(super) struct Elements {
     depth: u64,
     in_string: bool,
     escaped: bool,
-    /// The beginning of an element whose end is in a later block, at most the longest line.
-    begun: Vec<u8>,
-    /// The element in hand is longer than that; its rest is passed over.
-    too_long: bool,
-}
-
-/// An element, or why it is not given.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Element<'a> {
-    Text(&'a [u8]),
-    TooLong,
+    begun: Begun,
 }
 
 impl Elements {
@@ -50,18 +40,18 @@ impl Elements {
                 _ => false,
             };
             if ends {
-                self.end(&block[start..at], &mut take);
+                self.begun.end(&block[start..at], <[u8]>::trim_ascii, &mut take);
                 start = at + 1;
                 self.depth = u64::from(byte != b']');
             }
             at += 1;
         }
-        self.keep(&block[start..]);
+        self.begun.keep(&block[start..]);
     }
 
     /// The element that the end of the input cut off, if one had begun.
     pub(super) fn finish(&mut self, mut take: impl FnMut(Element<'_>)) {
-        self.end(&[], &mut take);
+        self.begun.end(&[], <[u8]>::trim_ascii, &mut take);
     }
 
     /// Passes over text inside quotes; gives the place behind the byte that matters.
@@ -80,42 +70,12 @@ impl Elements {
         }
         at + found + 1
     }
-
-    fn keep(&mut self, part: &[u8]) {
-        if self.begun.len() + part.len() > LINE_BYTES_MAX {
-            self.too_long = true;
-            self.begun.clear();
-        } else if !self.too_long {
-            self.begun.extend_from_slice(part);
-        }
-    }
-
-    fn end(&mut self, part: &[u8], take: &mut impl FnMut(Element<'_>)) {
-        if self.begun.len() + part.len() > LINE_BYTES_MAX {
-            self.too_long = true;
-        }
-        if std::mem::take(&mut self.too_long) {
-            take(Element::TooLong);
-        } else if self.begun.is_empty() {
-            text(part, take);
-        } else {
-            self.begun.extend_from_slice(part);
-            text(&self.begun, take);
-        }
-        self.begun.clear();
-    }
-}
-
-fn text(element: &[u8], take: &mut impl FnMut(Element<'_>)) {
-    let element = element.trim_ascii();
-    if !element.is_empty() {
-        take(Element::Text(element));
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::LINE_BYTES_MAX;
 
     fn cut(text: &str, block: usize) -> Vec<String> {
         let (mut elements, mut found) = (Elements::default(), Vec::new());

@@ -3,15 +3,12 @@
 
 use memchr::memchr;
 
-use super::array::Element;
-use crate::limits::LINE_BYTES_MAX;
+use super::begun::{Begun, Element};
 
 /// The beginning of a line whose end is in a later block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lines {
-    begun: Vec<u8>,
-    /// The line in hand is longer than a line may be; its rest is passed over.
-    too_long: bool,
+    begun: Begun,
 }
 
 impl Lines {
@@ -19,52 +16,27 @@ impl Lines {
     pub(super) fn feed(&mut self, mut block: &[u8], mut take: impl FnMut(Element<'_>)) {
         while let Some(end) = memchr(b'\n', block) {
             let (line, rest) = block.split_at(end);
-            self.end(line, &mut take);
+            self.begun.end(line, without_return, &mut take);
             block = &rest[1..];
         }
-        self.keep(block);
+        self.begun.keep(block);
     }
 
     /// The last line, if it has no end.
     pub(super) fn finish(&mut self, mut take: impl FnMut(Element<'_>)) {
-        self.end(&[], &mut take);
-    }
-
-    fn keep(&mut self, part: &[u8]) {
-        if self.begun.len() + part.len() > LINE_BYTES_MAX {
-            self.too_long = true;
-            self.begun.clear();
-        } else if !self.too_long {
-            self.begun.extend_from_slice(part);
-        }
-    }
-
-    fn end(&mut self, part: &[u8], take: &mut impl FnMut(Element<'_>)) {
-        if self.begun.len() + part.len() > LINE_BYTES_MAX {
-            self.too_long = true;
-        }
-        if std::mem::take(&mut self.too_long) {
-            take(Element::TooLong);
-        } else if self.begun.is_empty() {
-            text(part, take);
-        } else {
-            self.begun.extend_from_slice(part);
-            text(&self.begun, take);
-        }
-        self.begun.clear();
+        self.begun.end(&[], without_return, &mut take);
     }
 }
 
-fn text(line: &[u8], take: &mut impl FnMut(Element<'_>)) {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if !line.is_empty() {
-        take(Element::Text(line));
-    }
+/// Without the half of a line end that Windows writes.
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::LINE_BYTES_MAX;
 
     #[test]
     fn lines_are_the_same_for_every_block_size() {

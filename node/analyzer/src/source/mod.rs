@@ -10,6 +10,7 @@
 //! Every record is handed to the [`Sink`] or counted in the [`FileTally`] under a [`Skip`].
 
 mod array;
+mod begun;
 mod bytes;
 mod capture_loss;
 mod cloud;
@@ -52,7 +53,8 @@ pub use tally::FileTally;
 
 use std::sync::Arc;
 
-use array::{Element, Elements};
+use array::Elements;
+use begun::Element;
 use kind::Content;
 use memchr::memchr;
 use table::{Decoder, Objects};

@@ -8,7 +8,7 @@ use crate::limits::COLUMNS_MAX;
 use crate::packed::Addr;
 use crate::record::{Sink, Skip};
 use crate::source::FileTally;
-use crate::source::array::Element;
+use crate::source::begun::Element;
 use crate::source::lines::Lines;
 use crate::source::table::Decoder;
 use crate::source::text::{self, is_binary};

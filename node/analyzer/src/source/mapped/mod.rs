@@ -17,7 +17,7 @@ pub use self::said::Said;
 use self::said::{Choice, Counted, End, Field, Fields, Moment, Notation};
 use self::value::{Clock, Spot};
 use super::FileTally;
-use super::array::Element;
+use super::begun::Element;
 use super::lines::Lines;
 use super::sizes::{self, ETHERNET_BYTES};
 use super::table::Decoder;
