@@ -20,6 +20,7 @@
 //! | [`credential`] | how people are known to their org's node |
 //! | [`tag`] | tags of people's notes, with their numbers |
 //! | [`answer`] | what a look-up says: `flowlore.answer.v1` |
+//! | [`terminal`] | which characters of foreign text a terminal must not see |
 //! | `wire` | between wire messages and these types (feature `wire`: node and client only) |
 pub mod answer;
 pub mod block;
@@ -36,6 +37,7 @@ pub mod roster;
 pub mod sign;
 pub mod suffixes;
 pub mod tag;
+pub mod terminal;
 pub mod time;
 #[cfg(feature = "wire")]
 pub mod wire;

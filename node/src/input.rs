@@ -2,13 +2,14 @@
 //! machines, the history, and how much of this machine may be used.
 
 use std::{
-    io,
+    fs::File,
+    io::{self, Read as _},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use flowlore_analyzer::{
     direction::Home, history::History, inventory::Assets, limits::MEMORY_BYTES_DEFAULT,
@@ -21,7 +22,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::{
     analyze::Effort,
     follow,
-    limits::{MEMORY_BYTES_MIN, READERS_MAX},
+    limits::{MEMORY_BYTES_MIN, READERS_MAX, TABLE_BYTES_MAX},
 };
 
 /// The history's file in its folder.
@@ -199,20 +200,28 @@ pub(crate) fn read_sequences(path: Option<&Path>) -> anyhow::Result<Arc<Sequence
     Ok(Arc::new(all.with_context(|| format!("--sequences {}", path.display()))?))
 }
 
-fn read_table(option: &str, path: &Path) -> anyhow::Result<String> {
+/// The text of a file that an option names, of a bounded length.
+pub(crate) fn read_table(option: &str, path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
-    let bytes = std::fs::read(path).with_context(|| format!("{option} {shown}"))?;
+    let mut bytes = Vec::new();
+    let mut read = || File::open(path)?.take(TABLE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    read().with_context(|| format!("{option} {shown}"))?;
+    ensure!(
+        bytes.len() as u64 <= TABLE_BYTES_MAX,
+        "{option} {shown}: more than {} MiB, which no table has",
+        TABLE_BYTES_MAX >> 20
+    );
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        anyhow!("{option} {shown}: line {line} is no UTF-8 text: save the table in UTF-8")
+        anyhow!("{option} {shown}: line {line} is no UTF-8 text: save the file in UTF-8")
     })
 }
 
 /// The folder of `--history`, locked until dropped: two analyses at once would lose one's memory.
 pub(crate) struct HistoryFolder {
     path: PathBuf,
-    _lock: std::fs::File,
+    _lock: File,
 }
 
 impl HistoryFolder {
@@ -222,7 +231,7 @@ impl HistoryFolder {
             bail!("{} is a file: name a folder for the history", context());
         }
         std::fs::create_dir_all(path).with_context(context)?;
-        let lock = std::fs::File::create(path.join(HISTORY_LOCK)).with_context(context)?;
+        let lock = File::create(path.join(HISTORY_LOCK)).with_context(context)?;
         lock.lock().with_context(context)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
@@ -267,6 +276,12 @@ mod tests {
         for text in ["", "12", "MiB", "5 parsecs", "1KiB", "99999999999999GiB", "-1GiB"] {
             assert!(text.parse::<Size>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_table_has_an_end() {
+        let error = read_table("--brands", Path::new("/dev/zero")).unwrap_err().to_string();
+        assert!(error.contains("--brands /dev/zero: more than 64 MiB"), "{error}");
     }
 
     #[test]

@@ -148,8 +148,12 @@ pub const BLOCK_BYTES: usize = 256 * 1024;
 /// Threads that read input: more than any machine this is meant for has cores.
 pub const READERS_MAX: usize = 256;
 
-/// Least memory for flows that wait in an analysis, bytes: the open chunks of 256 buckets take 4 MiB a thread.
+/// Least memory for flows that wait in an analysis, bytes: the open chunks of the analyzer's buckets take 4 MiB a thread.
 pub const MEMORY_BYTES_MIN: usize = 64 * 1024 * 1024;
+
+/// Longest file of an option (`--assets`, `--brands`, `--places`, `--sequences`, a mapping), bytes: a million machines
+/// of 64 bytes. A device without an end is no table.
+pub const TABLE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Rows of a table of ground truth: a corpus of every public capture has a few thousand.
 pub const TRUTH_ROWS_MAX: usize = 100_000;

@@ -22,7 +22,7 @@ pub const COLUMNS_MAX: usize = 512;
 pub const LIST_ITEMS_MAX: usize = 1_024;
 
 /// Latest time that a record may carry, seconds since 1970 UTC: 7 Feb 2106. A contact's time is kept
-/// in 32 bits; a later one is a wrong unit (milliseconds) or rubbish, counted `bad_time`.
+/// in 32 bits; a later one, and a record that ends later, is a wrong unit (milliseconds) or rubbish, counted `bad_time`.
 pub const TIME_SECONDS_MAX: i64 = u32::MAX as i64;
 
 /// Longest header line of a tab-separated log, bytes: names and types of the most columns.

@@ -167,7 +167,7 @@ pub(crate) const fn is_movement(behaviour: Behaviour) -> bool {
 }
 
 /// Whether data leave by it.
-fn is_theft(behaviour: Behaviour) -> bool {
+pub(crate) fn is_theft(behaviour: Behaviour) -> bool {
     behaviour.name().starts_with("exfil_")
 }
 

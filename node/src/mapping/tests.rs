@@ -221,9 +221,10 @@ packets_out = "packets"
 fn json_units_zones_and_sides() {
     let opening = Opening::Mapped(std::sync::Arc::new(mapping(JSON).unwrap()));
     let line = r#"{"day":"24.11.2026","clock":"11:00:02.5","from":{"address":"192.0.2.11"},"to":"198.51.100.35:53","took":"0:01:30","size":1,"packets":2}"#;
-    let log = format!("{line}\n{}\n{{\n[1]\n{line}", line.replace("11:00", "25:00"));
+    let (wrong, endless) = (line.replace("11:00", "25:00"), line.replace("0:01", "9999999:01"));
+    let log = format!("{line}\n{wrong}\n{endless}\n{{\n[1]\n{line}");
     let (seen, tally) = read(&opening, &log);
-    assert_eq!(tally.skipped, [(Skip::BadTime, 1), (Skip::BadJson, 2)].into());
+    assert_eq!(tally.skipped, [(Skip::BadTime, 2), (Skip::BadJson, 2)].into());
     has(
         &seen[0],
         &[

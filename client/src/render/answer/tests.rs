@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::Problem;
-use crate::render::text::is_unsafe;
+use flowlore_common::terminal::is_unsafe;
 
 /// 2026-11-24 08:02 UTC.
 const NOW: Micros = Micros((1_795_507_200 + 120) * 1_000_000);

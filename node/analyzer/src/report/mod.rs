@@ -336,7 +336,7 @@ fn headline(verdict: Verdict, incidents: &[Incident], coverage: &Coverage) -> St
     match verdict {
         Verdict::Malicious => {
             let rest = match looked_at {
-                0 => "Nothing else was found.".to_owned(),
+                0 => "Nothing else needs a person.".to_owned(),
                 1 => "1 more is worth a look today.".to_owned(),
                 more => format!("{more} more are worth a look today."),
             };

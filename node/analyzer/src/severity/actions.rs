@@ -6,6 +6,7 @@ use flowlore_common::label::{Behaviour, Direction, Severity};
 
 use super::{is_dns_hint, is_phishing};
 use crate::detect::Action;
+use crate::sequences::is_theft;
 
 /// Who did what is to be done something about.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +105,19 @@ pub fn actions(severity: Severity, target: &Target<'_>) -> Vec<Action> {
         return match severity {
             Severity::Critical | Severity::High => vec![isolate, find, block],
             Severity::Medium | Severity::Low => vec![known, exposed],
+            Severity::Info => Vec::new(),
+        };
+    }
+    if is_theft(target.behaviour) {
+        let meant = action(
+            "ask_owner",
+            &inside,
+            format!("Ask the owner of {inside} whether they meant to send data to {outside}."),
+        );
+        return match severity {
+            Severity::Critical | Severity::High => vec![isolate, find, block],
+            Severity::Medium => vec![find, meant],
+            Severity::Low => vec![meant],
             Severity::Info => Vec::new(),
         };
     }

@@ -37,13 +37,17 @@ const TRANSPORT_UNKNOWN: u8 = 255;
 pub(super) fn read<'a>(row: &impl Row<'a>, open: bool) -> Result<Conn<'a>, Skip> {
     let start_us = row.time(0)?;
     let ends = row.ends(2)?;
+    let duration_us = row.interval(8)?;
+    if !text::ends_in_time(start_us, duration_us) {
+        return Err(Skip::BadTime);
+    }
     Ok(Conn {
         start_us,
         uid: row.bytes(1)?.unwrap_or(b""),
         ends,
         transport: transport(row, 6, 20, ends.orig)?,
         service: row.bytes(7)?,
-        duration_us: row.interval(8)?,
+        duration_us,
         orig_bytes: row.count(9)?,
         resp_bytes: row.count(10)?,
         state: row.scalar(11).and_then(state),

@@ -301,10 +301,13 @@ impl Elements {
         if ICMP.contains(&of.transport) {
             (source_port, destination_port) = (destination_port >> 8, destination_port & 0xff);
         }
+        // Firewalls, and probes that put the ways together themselves, count the way back. No state can be told then:
+        // the flags are of one way or of both, which the record does not say.
+        let has_back = is_event || self.back != (0, 0);
         let counts = |packets, ip_bytes, flags: u8| Counts {
             packets,
             ip_bytes,
-            flags: (of.transport == TCP && !is_event).then_some(flags),
+            flags: (of.transport == TCP && !has_back).then_some(flags),
         };
         Ok(Record {
             start_us,
@@ -313,7 +316,7 @@ impl Elements {
             destination: (destination, destination_port),
             transport: of.transport,
             sent: counts(of.packets, of.bytes, of.flags),
-            received: is_event.then(|| counts(self.back.0, self.back.1, 0)),
+            received: has_back.then(|| counts(self.back.0, self.back.1, 0)),
             exporter: u64::from(exporter),
             denied: is_event && self.event == 3,
             edges: None,

@@ -210,6 +210,12 @@ pub(super) fn time(text: &[u8]) -> Option<i64> {
     range.contains(&value).then_some(value)
 }
 
+/// Whether what began then and lasted so long ends before times that no record may carry.
+pub(super) fn ends_in_time(start_us: i64, duration_us: Option<u64>) -> bool {
+    let end_us = start_us.saturating_add_unsigned(duration_us.unwrap_or(0));
+    end_us < (TIME_SECONDS_MAX + 1) * MICROS_PER_SECOND
+}
+
 /// `2026-11-24T04:05:06.789Z`, with `+02:00`, `+0200` or nothing for the zone; a blank for the `T`.
 fn iso_time(text: &[u8]) -> Option<i64> {
     let (date, rest) = text.split_at_checked(10)?;

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use flowlore_common::time::Micros;
+use flowlore_common::{terminal::is_unsafe, time::Micros};
 
 use crate::{
     direction::Home,
@@ -104,9 +104,9 @@ pub fn destination(text: &str) -> Result<String, String> {
     Ok(name)
 }
 
-/// Text of a sensor for a terminal: nothing that steers one, and not too much of it.
+/// Text of a sensor for a terminal: nothing that steers one or hides in it, and not too much of it.
 fn shown(text: &str) -> String {
-    let safe = text.chars().map(|letter| if letter.is_control() { '?' } else { letter });
+    let safe = text.chars().map(|letter| if is_unsafe(letter) { '?' } else { letter });
     safe.take(ALERT_TEXT_CHARS_MAX).collect()
 }
 
@@ -224,7 +224,7 @@ mod tests {
         Notice {
             time_us: 5_000_000,
             uid: Some("C1"),
-            note: "ET \u{1b}[31mRULE",
+            note: "ET \u{1b}[31mRULE\u{202e}",
             message: Some("Class"),
             source: address(source),
             destination: address(destination),
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(ends("", "10.0.0.2"), Some(("10.0.0.2".to_owned(), None)));
         assert_eq!(ends("", ""), None);
         let alert = Alert::of_notice(&notice("10.0.0.1", ""), &home).unwrap();
-        assert_eq!(alert.rule, "ET ?[31mRULE", "a terminal is not steered");
+        assert_eq!(alert.rule, "ET ?[31mRULE?", "a terminal is not steered");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::lines::Lines;
 use super::sizes::{self, ETHERNET_BYTES};
 use super::table::Decoder;
 use super::text::{self, is_binary};
-use crate::limits::{MAPPED_FIELDS_MAX, TIME_SECONDS_MAX};
+use crate::limits::MAPPED_FIELDS_MAX;
 use crate::record::{Conn, ConnState, Ends, Http, Sink, Sizes, Skip};
 
 /// The name in the report.
@@ -252,7 +252,7 @@ impl Mapping {
         let duration_us =
             self.duration.as_ref().map_or(Ok(None), |spot| spot.duration_us(values))?;
         let start_us = value::start_us(self.time_us(values)?, self.of, duration_us);
-        if !(0..=TIME_SECONDS_MAX * 1_000_000).contains(&start_us) {
+        if start_us < 0 || !text::ends_in_time(start_us, duration_us) {
             return Err(Skip::BadTime);
         }
         let ends = Ends {

@@ -132,6 +132,22 @@ fn events_of_firewalls_are_flows_when_they_end() {
 }
 
 #[test]
+fn what_a_probe_put_together_was_answered() {
+    let back = [1_u64, 8, 5_416].map(u64::to_le_bytes).concat();
+    let elements =
+        [ipv4(HERE, THERE), generic([10, 1_020], [50_000, 443], 6, 0x1b), element(5, &back)];
+    let (records, tally) = flows(&file(0, &[block(3, 0, &[record(0, &elements)])]));
+    assert_eq!((records.len(), tally.skipped.len()), (1, 0));
+    has(
+        &records[0],
+        &[
+            "orig_bytes: Some(500), resp_bytes: Some(5000), state: None",
+            "orig_packets: Some(10), orig_ip_bytes: Some(1020), resp_packets: Some(8)",
+        ],
+    );
+}
+
+#[test]
 fn what_cannot_be_read_is_counted() {
     let good = record(0, &[ipv4(HERE, THERE), generic([10, 1_020], [50_000, 443], 6, 0x1b)]);
     let no_ends = record(0, &[generic([10, 1_020], [50_000, 443], 6, 0x1b)]);

@@ -7,9 +7,9 @@ use crate::limits::LINE_BYTES_MAX;
 use crate::record::Skip;
 
 const HEADER: &str = "#separator \\x09\n#path\tconn\n\
-     #fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\torig_bytes\n";
-const GOOD: &str = "1.5\tC1\t192.0.2.1\t50000\t198.51.100.2\t443\ttcp\t10";
-const GOOD_JSON: &str = r#"{"ts":1.5,"uid":"C1","id.orig_h":"192.0.2.1","id.orig_p":50000,"id.resp_h":"198.51.100.2","id.resp_p":443,"proto":"tcp","missed_bytes":0,"orig_bytes":10}"#;
+     #fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\torig_bytes\tduration\n";
+const GOOD: &str = "1.5\tC1\t192.0.2.1\t50000\t198.51.100.2\t443\ttcp\t10\t0.5";
+const GOOD_JSON: &str = r#"{"ts":1.5,"uid":"C1","id.orig_h":"192.0.2.1","id.orig_p":50000,"id.resp_h":"198.51.100.2","id.resp_p":443,"proto":"tcp","missed_bytes":0,"orig_bytes":10,"duration":0.5}"#;
 
 /// Each bad line that many times, at places that differ.
 fn planted(good: &[u8], bad: &[(Skip, Vec<u8>)]) -> (Vec<u8>, BTreeMap<Skip, u64>, u64) {
@@ -51,6 +51,8 @@ fn in_tab_separated_text() {
     let mut bad = vec![
         (Skip::BadTime, with(0, "yesterday")),
         (Skip::BadTime, with(0, "1700000000123")),
+        (Skip::BadTime, with(8, "4294967295")),
+        (Skip::BadNumber, with(8, "-1")),
         (Skip::MissingField, with(0, "-")),
         (Skip::BadAddress, with(2, "192.0.2.300")),
         (Skip::BadAddress, with(4, "host.example")),
@@ -83,11 +85,12 @@ fn in_json_lines() {
     let bad = vec![
         (Skip::BadTime, with("1.5", "-1.5")),
         (Skip::BadTime, with("1.5", "\"now\"")),
+        (Skip::BadTime, with("0.5", "1e12")),
         (Skip::MissingField, with("\"ts\"", "\"time\"")),
         (Skip::MissingField, with("\"tcp\"", "null")),
         (Skip::BadAddress, with("192.0.2.1", "192.0.2")),
         (Skip::BadPort, with("50000", "93145")),
-        (Skip::BadNumber, with(":10}", ":1.5}")),
+        (Skip::BadNumber, with(":10,", ":1.5,")),
         (Skip::BadJson, with("\"uid\":", "\"uid\"")),
         (Skip::BadJson, with("1.5", "01.5")),
         (Skip::BadJson, b"[1]".to_vec()),
