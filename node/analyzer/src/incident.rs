@@ -11,6 +11,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     num::NonZeroUsize,
     sync::Arc,
 };
@@ -517,6 +518,12 @@ fn incident(
             to.names.iter().cloned().chain([one])
         })
         .collect();
+    let mut visitors: BTreeMap<&str, BTreeSet<IpAddr>> = BTreeMap::new();
+    for draft in members.iter().map(|&at| &drafts[at]) {
+        visitors.entry(&draft.key.place).or_default().insert(draft.finding.source.address);
+    }
+    let shared = gravest.finding.destination.count.is_none()
+        && visitors.values().any(|visitors| *visitors == hosts);
     let mut seen = BTreeSet::new();
     let severity = gravest.finding.severity;
     let severity = told.iter().map(|one| one.severity(severity)).fold(severity, Severity::max);
@@ -528,7 +535,7 @@ fn incident(
     let known = members.iter().any(|&at| drafts[at].first_day < before);
     Incident {
         id: String::new(),
-        title: title(gravest, hosts.len(), told),
+        title: title(gravest, hosts.len(), shared, told),
         severity,
         kind: gravest.finding.behaviour.kind(),
         confidence: all().map(|finding| finding.confidence).max().unwrap_or_default(),

@@ -536,6 +536,8 @@ mod detectors {
         group.hints.one_connection = true;
         let hits = find(&group);
         assert_eq!((behaviours(&hits), hits[0].base_milli), (vec![Behaviour::LongConnection], 800));
+        let said = &hits[0].evidence[0].sentence;
+        assert!(said.starts_with("One connection, open for "), "{said}");
         group.totals.last_us = group.totals.first_us + 3_599 * 1_000_000;
         assert_eq!(find(&group), []);
     }

@@ -42,6 +42,19 @@ fn elapsed_us(group: &Group<'_>) -> u64 {
     u64::try_from(totals.last_us.saturating_sub(totals.first_us)).unwrap_or(0)
 }
 
+fn said(group: &Group<'_>, connected_s: u64, longest_s: u64) -> String {
+    let connected = words::seconds(connected_s as f64);
+    let flows = group.totals.flows;
+    if flows > 1 && group.hints.one_connection {
+        return format!("One connection, open for {connected}, in {flows} records.");
+    }
+    let flows = words::counted(flows, "flow", "flows");
+    format!(
+        "Connected for {connected} in {flows}, the longest {}.",
+        words::seconds(longest_s as f64)
+    )
+}
+
 /// A hit when the longest flow reaches the first step.
 pub fn detect(group: &Group<'_>, _: &Surroundings, _: &mut Scratch) -> Option<Hit> {
     let connected_s = connected_s(group)?;
@@ -52,12 +65,7 @@ pub fn detect(group: &Group<'_>, _: &Surroundings, _: &mut Scratch) -> Option<Hi
             "connected",
             connected_s as f64,
             "s",
-            format!(
-                "Connected for {} in {}, the longest {}.",
-                words::seconds(connected_s as f64),
-                words::counted(totals.flows, "flow", "flows"),
-                words::seconds(longest_s as f64)
-            ),
+            said(group, connected_s, longest_s),
         )
         .threshold(LONG_STEPS.base as f64),
     ];

@@ -4,8 +4,8 @@ use flowlore_common::label::Direction;
 
 use super::{Drafted, sequences::Told};
 
-/// After its longest sequence or its gravest finding, and how many hosts it is about.
-pub(super) fn title(gravest: &Drafted, hosts: usize, told: &[&Told<'_>]) -> String {
+/// After its longest sequence or its gravest finding, how many hosts it is about, and whether they have a destination in common.
+pub(super) fn title(gravest: &Drafted, hosts: usize, shared: bool, told: &[&Told<'_>]) -> String {
     if let Some(longest) = told.first() {
         let what = &longest.sequence.title;
         return if hosts == 1 { what.to_string() } else { format!("{what}: {hosts} hosts") };
@@ -17,7 +17,7 @@ pub(super) fn title(gravest: &Drafted, hosts: usize, told: &[&Told<'_>]) -> Stri
         }
         (1, Direction::Inbound) => format!("{what}, from outside"),
         (1, _) => what.to_owned(),
-        _ if gravest.finding.destination.count.is_some() => format!("{what}: {hosts} hosts"),
-        _ => format!("{what}: {hosts} hosts, one destination"),
+        _ if shared => format!("{what}: {hosts} hosts, one destination"),
+        _ => format!("{what}: {hosts} hosts"),
     }
 }
