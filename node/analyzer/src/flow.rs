@@ -22,7 +22,7 @@ use crate::{
 use logon::read_logon;
 pub use logon::{Logon, write_logon, write_remote};
 use said::{said, services_byte, state_byte};
-pub use slim::{SLIM_BYTES, pack as pack_slim, read as read_slim};
+pub use slim::{BASE_BYTES, Base, SLIM_BYTES, pack as pack_slim, read as read_slim};
 
 /// Recognised application protocols, as bits.
 pub mod service {

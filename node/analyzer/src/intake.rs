@@ -10,7 +10,7 @@ use flowlore_common::time::{Hour, Micros};
 
 use crate::{
     content::Content,
-    flow::{self, HttpBits, SLIM_BYTES},
+    flow::{self, BASE_BYTES, Base, HttpBits, SLIM_BYTES},
     limits::{
         BUCKETS, CHUNK_BYTES, NOTABLE_BODY_BYTES, PACKED_FIXED_BYTES_MAX, PACKED_TEXT_BYTES_MAX,
         QUERY_ADDRESSES_MAX,
@@ -136,7 +136,7 @@ impl Seen {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Bucket {
     /// Full ones.
     chunks: Chunks,
@@ -144,9 +144,13 @@ struct Bucket {
     open: Vec<u8>,
     /// Start of the flow that the open chunk has last in the form that holds any value.
     base_us: i64,
+    /// What its flows in the usual form are told from.
+    base: Base,
 }
 
 impl Bucket {
+    const EMPTY: Self = Self { chunks: Vec::new(), open: Vec::new(), base_us: 0, base: Base::NONE };
+
     /// Nothing more goes into the open chunk.
     fn close(&mut self) {
         if !self.open.is_empty() {
@@ -184,14 +188,24 @@ impl Waiting {
         (Writer { bytes: open }, base_us)
     }
 
-    /// Adds a flow in its usual form.
+    /// Adds a flow in its usual form, if it has that.
     #[inline]
-    fn push(&mut self, bucket: usize, flow: &[u8; SLIM_BYTES]) {
+    fn push(&mut self, bucket: usize, record: &Conn<'_>, file: u32) -> bool {
         let open = &self.buckets[bucket].open;
-        if open.capacity() - open.len() < SLIM_BYTES {
+        if open.capacity() - open.len() < BASE_BYTES + SLIM_BYTES {
             self.begin_chunk(bucket);
         }
-        self.buckets[bucket].open.extend_from_slice(flow);
+        let Bucket { open, base, .. } = &mut self.buckets[bucket];
+        let known = base.offset(record.start_us, file);
+        let Some(slim) = flow::pack_slim(record, known.unwrap_or(Base::MIDDLE)) else {
+            return false;
+        };
+        if known.is_none() {
+            *base = Base::around(record.start_us, file);
+            open.extend_from_slice(&base.pack());
+        }
+        open.extend_from_slice(&slim);
+        true
     }
 
     fn begin_chunk(&mut self, bucket: usize) {
@@ -203,7 +217,7 @@ impl Waiting {
         bucket.close();
         bucket.open = Vec::with_capacity(CHUNK_BYTES);
         // A chunk must be readable without the one before.
-        bucket.base_us = 0;
+        (bucket.base_us, bucket.base) = (0, Base::NONE);
     }
 
     fn spill(&mut self) {
@@ -252,7 +266,7 @@ impl Intake {
     /// Keeps at most about `share_bytes` in memory if there is somewhere to spill to; all of it if not.
     #[must_use]
     pub fn new(share_bytes: usize, spill: Option<Arc<dyn Spill>>) -> Self {
-        let buckets = (0..BUCKETS).map(|_| Bucket::default()).collect();
+        let buckets = (0..BUCKETS).map(|_| Bucket::EMPTY).collect();
         Self {
             waiting: Waiting { buckets, memory_bytes: 0, share_bytes, spill, failed: None },
             seen: Seen::default(),
@@ -325,8 +339,8 @@ impl Sink for Intake {
         seen.last_start_us = seen.last_start_us.max(Some(start_us));
         seen.last_us = seen.last_us.max(Some(end_us));
         let number = flow::bucket_of(record.ends.orig.into());
-        if let Some(slim) = flow::pack_slim(record, self.file) {
-            return self.waiting.push(number, &slim);
+        if self.waiting.push(number, record, self.file) {
+            return;
         }
         let (mut out, base_us) = self.waiting.open(number, record.uid.len());
         flow::write_conn(&mut out, record, self.file, *base_us);

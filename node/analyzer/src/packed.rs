@@ -71,6 +71,8 @@ pub struct Uid(pub u128);
 
 /// Marks a hashed uid. Packed ones use the lower 120 bits only.
 const HASHED: u128 = 1 << 127;
+/// No uid among short ones: no character has this code.
+const SHORT_NONE: u128 = (1 << 102) - 1;
 /// Characters that fit into a packed uid.
 const UID_CHARS_MAX: usize = 20;
 /// Stands for the byte count of a uid that follows as text.
@@ -105,6 +107,25 @@ impl Uid {
         }
         let (low, high) = text.split_at(text.len().min(UID_CHARS_MAX / 2));
         Some(Self(u128::from(pack_half(low)?) | u128::from(pack_half(high)?) << 60))
+    }
+
+    /// A uid as Zeek makes them, a C and up to seventeen letters and digits, in 102 bits; so is none. `None` for others.
+    #[inline]
+    #[must_use]
+    pub fn short(self) -> Option<u128> {
+        let is_short = self.0 & 63 == u128::from(CODES[b'C' as usize]) && self.0 >> 108 == 0;
+        if is_short { Some(self.0 >> 6) } else { (self == Self::NONE).then_some(SHORT_NONE) }
+    }
+
+    /// Back from [`Self::short`].
+    #[inline]
+    #[must_use]
+    pub fn of_short(bits: u128) -> Self {
+        if bits == SHORT_NONE {
+            Self::NONE
+        } else {
+            Self(bits << 6 | u128::from(CODES[b'C' as usize]))
+        }
     }
 
     /// Whether the text is not in the number.

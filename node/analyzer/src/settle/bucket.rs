@@ -9,7 +9,7 @@ use super::{logons::Logons, part::Part};
 use crate::{
     content::Content,
     direction::Home,
-    flow::{self, Flow},
+    flow::{self, Base, Flow},
     intake::Chunks,
     naming::{Answers, NamedBy},
     packed::{Addr, Reader, Uid, mix_bytes},
@@ -169,9 +169,9 @@ impl Bucket {
         self.clear();
         for chunk in chunks {
             let mut reader = Reader::new(&chunk);
-            let mut base_us = 0;
+            let (mut base_us, mut base) = (0, Base::NONE);
             loop {
-                while let Some(flow) = flow::read_slim(&mut reader) {
+                while let Some(flow) = flow::read_slim(&mut reader, &mut base) {
                     self.flows.push(flow);
                 }
                 let Some(entry) = flow::read(&mut reader, &mut base_us) else { break };

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter};
 
 use super::kind::Content;
 use super::table::{Objects, Reading};
@@ -113,9 +113,10 @@ fn line_end(file: &[u8], from: usize) -> usize {
 
 /// Header lines, by their first byte. Rows are passed over without being split.
 fn directives(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let first = lines.starts_with(b"#").then_some(0);
-    let later = memmem::find_iter(lines, b"\n#").map(|at| at + 1);
-    first.into_iter().chain(later).filter_map(|start| {
+    // By the mark alone, which is rare in rows: a search for one byte is twice as fast as one for two.
+    let marks = memchr_iter(b'#', lines);
+    let first = |at: &usize| at.checked_sub(1).is_none_or(|before| lines[before] == b'\n');
+    marks.filter(first).filter_map(|start| {
         let rest = &lines[start..];
         let line = &rest[..memchr(b'\n', rest).unwrap_or(rest.len())];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
