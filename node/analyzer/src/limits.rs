@@ -21,6 +21,14 @@ pub const COLUMNS_MAX: usize = 512;
 /// dropped. Public certificates stop at a few hundred names, DNS over UDP at a few hundred answers.
 pub const LIST_ITEMS_MAX: usize = 1_024;
 
+/// Quotes of a JSON object that is read in place; one with more is read by `serde_json`. Zeek's widest logs have below 200,
+/// and items of lists come on top.
+pub const JSON_QUOTES_MAX: usize = 1_024;
+
+/// Keys of one kind of JSON object whose order is remembered; others are looked up by name each time. Zeek's widest logs have
+/// below 64.
+pub const JSON_KEYS_MAX: usize = 64;
+
 /// Latest time that a record may carry, seconds since 1970 UTC: 7 Feb 2106. A contact's time is kept
 /// in 32 bits; a later one, and a record that ends later, is a wrong unit (milliseconds) or rubbish, counted `bad_time`.
 pub const TIME_SECONDS_MAX: i64 = u32::MAX as i64;

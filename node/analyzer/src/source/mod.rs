@@ -55,6 +55,7 @@ use std::sync::Arc;
 
 use array::Elements;
 use begun::Element;
+use json::Records;
 use kind::Content;
 use memchr::memchr;
 use table::{Decoder, Objects};
@@ -142,6 +143,7 @@ pub struct Reader {
     /// The line in hand is longer than that; its rest is passed over.
     too_long: bool,
     splits: Splits,
+    objects: Box<Records>,
     decoder: Option<Box<dyn Decoder>>,
     /// Parts of flows that wait for each other, of objects.
     ways: Ways,
@@ -169,6 +171,7 @@ impl Reader {
             begun: Vec::new(),
             too_long: false,
             splits: Splits::default(),
+            objects: Box::new(Records::new(hint)),
             decoder,
             ways: Ways::default(),
         }
@@ -293,14 +296,20 @@ impl Reader {
         self.keep(block);
     }
 
-    /// Reads the row at the beginning of a block if it is one under Zeek's header, and gives where it ends.
+    /// Reads the row at the beginning of a block if it is one of Zeek's, and gives where it ends.
     #[inline]
     fn first_row(&mut self, block: &[u8], sink: &mut impl Sink) -> Option<usize> {
-        let Mode::Tsv(header) = &self.mode else { return None };
-        if block.first() == Some(&b'#') {
-            return None;
-        }
-        let (end, result) = header.first_row(block, &mut self.splits, sink)?;
+        let (end, result) = match &self.mode {
+            Mode::Tsv(header) if block.first() != Some(&b'#') => {
+                header.first_row(block, &mut self.splits, sink)?
+            }
+            Mode::Json(Object::Zeek(content)) => {
+                let (end, (content, result)) = self.objects.read_first(block, *content, sink)?;
+                self.count_format(Some(Format::Zeek(content)));
+                (end, result)
+            }
+            _ => return None,
+        };
         self.tally.records += 1;
         if let Err(reason) = result {
             self.tally.skip(reason, 1);
@@ -385,7 +394,7 @@ impl Reader {
         self.tally.records += 1;
         let (format, result) = match object {
             Object::Zeek(content) => {
-                let (content, result) = json::read(text, content, self.hint, whole, sink);
+                let (content, result) = self.objects.read(text, content, whole, sink);
                 (Some(Format::Zeek(content)), result)
             }
             Object::Listed(objects) => {

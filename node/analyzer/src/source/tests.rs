@@ -6,6 +6,7 @@ mod collect;
 mod eve;
 mod formats;
 pub(super) mod frames;
+mod json;
 mod logons;
 mod netflow;
 mod nfcapd;
