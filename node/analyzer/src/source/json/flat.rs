@@ -51,12 +51,20 @@ pub(super) fn scan(
     if cursor.eat(b'}').is_none() {
         keys.restart();
         loop {
-            let key = cursor.string()?;
-            cursor.between(b':')?;
-            let value = cursor.value()?;
-            places[keys.column(bytes, key.start as usize, key.end as usize)] = value;
-            if cursor.between(b',').is_none() {
-                break;
+            let column = match keys.expected(bytes, cursor.at) {
+                Some((length, column)) => {
+                    cursor.quotes = cursor.quotes.get(2..)?;
+                    cursor.at += length;
+                    column
+                }
+                None => cursor.key(keys)?,
+            };
+            places[column] = cursor.value()?;
+            if cursor.eat(b',').is_none() {
+                cursor.blanks();
+                if cursor.eat(b',').is_none() {
+                    break;
+                }
             }
         }
         cursor.eat(b'}')?;
@@ -93,21 +101,19 @@ impl Cursor<'_> {
         }
     }
 
-    /// Eats a byte and the blanks around it.
-    #[inline(always)]
-    fn between(&mut self, byte: u8) -> Option<()> {
-        // Most writers write no blanks.
-        if let Some([found, next]) = self.bytes.get(self.at..)?.first_chunk::<2>()
-            && *found == byte
-            && *next > b' '
-        {
-            self.at += 1;
-            return Some(());
+    /// A key that is not the expected one, or has blanks around it, and its colon: its column.
+    #[inline(never)]
+    fn key(&mut self, keys: &mut Keys) -> Option<usize> {
+        self.blanks();
+        if let Some((length, column)) = keys.expected(self.bytes, self.at) {
+            self.quotes = self.quotes.get(2..)?;
+            self.at += length;
+            return Some(column);
         }
+        let key = self.string()?;
         self.blanks();
-        self.eat(byte)?;
-        self.blanks();
-        Some(())
+        self.eat(b':')?;
+        Some(keys.column(self.bytes.get(key.start as usize..key.end as usize)?))
     }
 
     #[inline(always)]
@@ -123,6 +129,9 @@ impl Cursor<'_> {
 
     #[inline(always)]
     fn value(&mut self) -> Option<Place> {
+        if self.peek()? <= b' ' {
+            self.blanks();
+        }
         match self.peek()? {
             b'"' => self.string(),
             b'[' => self.list(),
@@ -144,9 +153,11 @@ impl Cursor<'_> {
                 if item.start == item.end {
                     return None;
                 }
-                if self.between(b',').is_none() {
+                self.blanks();
+                if self.eat(b',').is_none() {
                     break;
                 }
+                self.blanks();
             }
             self.eat(b']')?;
         }
@@ -156,14 +167,20 @@ impl Cursor<'_> {
     /// A number, `true`, `false` or `null` as an object's value.
     #[inline(always)]
     fn bare(&mut self) -> Option<Place> {
-        // It ends before the comma in front of the next key or the bracket that ends the object, but for blanks.
+        // It ends before the comma in front of the next key or the bracket that ends the object.
         let next = self.quotes.first().map_or(self.length, |quote| *quote as usize);
-        let (start, end) = (self.at, next.wrapping_sub(1));
-        if is_short_whole(self.bytes, start, end) || is_decimal(self.bytes, start, end) {
-            self.at = end;
-            return Some(Place { start: start as u32, end: end as u32 });
+        let (start, mut end) = (self.at, next.wrapping_sub(1));
+        while matches!(self.bytes.get(end), Some(b' ' | b'\t' | b'\r' | b'\n')) && end > start {
+            end -= 1;
         }
-        self.word()
+        let is_known = is_short_whole(self.bytes, start, end)
+            || matches!(self.bytes.get(start..end), Some(b"true" | b"false"))
+            || is_decimal(self.bytes, start, end);
+        if !is_known {
+            return self.word();
+        }
+        self.at = end;
+        Some(Place { start: start as u32, end: end as u32 })
     }
 
     /// The same, wherever it ends.

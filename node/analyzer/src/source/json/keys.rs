@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use wide::u8x16;
+
 use super::super::kind::{Content, Kind, WANTED_MAX, same_name};
 use crate::limits::JSON_KEYS_MAX;
 
@@ -69,20 +71,43 @@ pub(super) struct Keys {
     next: usize,
 }
 
-/// A key of at most 16 bytes.
+/// A key that is not too long, as most writers put it: with its quotes and the colon.
 #[derive(Clone, Copy, Debug)]
 struct Key {
-    text: u128,
-    /// The bits of the text that count.
-    mask: u128,
+    text: [u8; KEY_BYTES],
+    /// A bit a byte of the text.
+    mask: u32,
     length: usize,
     column: usize,
 }
 
+/// Bytes that are compared at once.
+const KEY_BYTES: usize = 32;
+
+/// Bytes of a key beside its name.
+const AROUND_BYTES: usize = 3;
+
 impl Key {
+    fn new(name: &[u8], column: usize) -> Option<Self> {
+        let length = name.len() + AROUND_BYTES;
+        let mut text = [0; KEY_BYTES];
+        let (first, rest) = text.get_mut(..length)?.split_first_mut()?;
+        let (inner, last) = rest.split_at_mut(name.len());
+        *first = b'"';
+        inner.copy_from_slice(name);
+        last.copy_from_slice(b"\":");
+        let mask = u32::MAX >> (KEY_BYTES - length);
+        Some(Self { text, mask, length, column })
+    }
+
+    /// Whether a text begins with it.
     #[inline(always)]
-    fn is(&self, text: u128, length: usize) -> bool {
-        self.length == length && self.text == text & self.mask
+    fn begins(&self, text: &[u8; KEY_BYTES]) -> bool {
+        let halves = self.text.as_chunks::<16>().0.iter().zip(text.as_chunks::<16>().0);
+        let same = halves.rev().fold(0, |same, (key, text)| {
+            same << 16 | u8x16::new(*key).simd_eq(u8x16::new(*text)).to_bitmask()
+        });
+        same & self.mask == self.mask
     }
 }
 
@@ -97,47 +122,35 @@ impl Keys {
         self.next = 0;
     }
 
-    /// The column of the key that stands there.
+    /// The length, quotes and colon with it, and column of the expected key, if it is what stands there.
     #[inline(always)]
-    pub(super) fn column(&mut self, bytes: &[u8], start: usize, end: usize) -> usize {
-        if let Some(text) = first_sixteen(bytes, start)
-            && let Some(key) = self.known.get(self.next)
-            && key.is(text, end.wrapping_sub(start))
-        {
-            self.next += 1;
-            return key.column;
+    pub(super) fn expected(&mut self, bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+        let key = self.known.get(self.next)?;
+        if !key.begins(bytes.get(at..)?.first_chunk()?) {
+            return None;
         }
-        self.search(bytes, start, end)
+        self.next += 1;
+        Some((key.length, key.column))
     }
 
-    #[inline(never)]
-    fn search(&mut self, bytes: &[u8], start: usize, end: usize) -> usize {
-        let Some(key) = bytes.get(start..end) else { return UNWANTED };
-        let text = first_sixteen(bytes, start).filter(|_| key.len() <= 16);
-        if let Some(text) = text {
-            let later = self.next..self.known.len();
-            let mut places = later.chain(0..self.next.min(self.known.len()));
-            if let Some(found) = places.find(|at| self.known[*at].is(text, key.len())) {
+    /// The column of any key.
+    pub(super) fn column(&mut self, name: &[u8]) -> usize {
+        let new = Key::new(name, UNWANTED);
+        if let Some(new) = new {
+            let mut places = (self.next..self.known.len()).chain(0..self.next);
+            if let Some(found) = places.find(|at| self.known[*at].text == new.text) {
                 self.next = found + 1;
                 return self.known[found].column;
             }
         }
-        let name = std::str::from_utf8(key).ok();
-        let column = name.and_then(|name| self.names.find(name)).unwrap_or(UNWANTED);
-        if let Some(text) = text
+        let text = std::str::from_utf8(name).ok();
+        let column = text.and_then(|text| self.names.find(text)).unwrap_or(UNWANTED);
+        if let Some(new) = new
             && self.known.len() < JSON_KEYS_MAX
         {
-            let mask = u128::MAX.checked_shr(128 - 8 * key.len() as u32).unwrap_or(0);
-            let new = Key { text: text & mask, mask, length: key.len(), column };
-            self.known.insert(self.next, new);
+            self.known.insert(self.next, Key { column, ..new });
             self.next += 1;
         }
         column
     }
-}
-
-/// The sixteen bytes at a place, if there are so many.
-#[inline(always)]
-fn first_sixteen(bytes: &[u8], start: usize) -> Option<u128> {
-    Some(u128::from_le_bytes(*bytes.get(start..)?.first_chunk::<16>()?))
 }

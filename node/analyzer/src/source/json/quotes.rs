@@ -73,13 +73,14 @@ impl Quotes {
             return false;
         }
         let mut hits = marks.quotes;
-        while hits != 0 {
-            if let Some(place) = self.places.get_mut(self.found) {
-                *place = base + hits.trailing_zeros();
+        for place in self.places.get_mut(self.found..).unwrap_or_default() {
+            if hits == 0 {
+                break;
             }
-            self.found += 1;
+            *place = base + hits.trailing_zeros();
             hits &= hits - 1;
         }
+        self.found += marks.quotes.count_ones() as usize;
         true
     }
 
