@@ -35,7 +35,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("calls.rs"), calls + "]")?;
     // Payloads pass through as shared buffers: a block is not copied on its way to the log.
     keep_encoded(&mut descriptors);
-    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .bytes(".")
+        .extern_path(".flowlore.v1.Answers", "crate::answers::Answers")
+        .compile_fds(descriptors)?;
     Ok(())
 }
 

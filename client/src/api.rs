@@ -28,7 +28,7 @@ pub use upload::{About, Form, Publication, Question, UploadOptions, Uploaded};
 
 use crate::access::{Access, NodeAddress};
 use crate::failure::Failure;
-use crate::limits::{CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT};
+use crate::limits::{CONNECT_TIMEOUT, FRAME_BYTES_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT};
 use call::Signer;
 use session::Session;
 
@@ -67,6 +67,7 @@ async fn open(address: NodeAddress) -> Result<Channel, tonic::transport::Error> 
     };
     let endpoint = Endpoint::from_shared(format!("http://{authority}"))?
         .connect_timeout(CONNECT_TIMEOUT)
+        .max_frame_size(FRAME_BYTES_MAX)
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT);
     match address {

@@ -9,6 +9,9 @@ pub const LOOKUP_BATCH_MAX: usize = 10_000;
 pub const LOOKUP_BATCH_BYTES_MAX: usize = 512 << 10;
 /// Largest message either way, bytes: the protocol's bound.
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Largest HTTP/2 frame, bytes: the node's largest message of answers in one piece, as each frame costs both ends a call
+/// to the system.
+pub const FRAME_BYTES_MAX: u32 = 256 << 10;
 /// Bytes of a file in one message: the node's own bound.
 pub const UPLOAD_PART_BYTES: usize = 256 << 10;
 /// Parts read ahead of the network: a megabyte hides a disk's latency.

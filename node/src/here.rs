@@ -50,6 +50,7 @@ pub struct Here {
     uploads: VecDeque<[u8; 32]>,
     written: usize,
     max: usize,
+    changes: u64,
 }
 
 impl std::fmt::Debug for Here {
@@ -70,7 +71,7 @@ impl Here {
     fn bounded(folder: &Folder, key: &AtRestKey, max: usize) -> Result<Self> {
         let (vault, frames) = Vault::open(folder, "seen", key)?;
         let (seen, uploads) = (HashMap::new(), VecDeque::new());
-        let mut here = Self { vault, seen, uploads, written: 0, max };
+        let mut here = Self { vault, seen, uploads, written: 0, max, changes: 0 };
         for frame in &frames {
             here.take(serde_json::from_slice(frame)?);
         }
@@ -137,7 +138,14 @@ impl Here {
         })
     }
 
+    /// How often it changed since it was opened.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     fn take(&mut self, frame: Frame) {
+        self.changes += 1;
         self.written += frame.seen.len();
         self.seen.extend(frame.seen.into_iter().map(|(at, seen)| (at.into(), seen)));
         self.uploads.extend(frame.upload);
@@ -148,6 +156,7 @@ impl Here {
 
     /// Keeps the half that was seen last.
     fn forget(&mut self) {
+        self.changes += 1;
         let mut last: Vec<_> =
             self.seen.iter().map(|(at, seen)| (seen.last_us, at.clone())).collect();
         last.sort_unstable();

@@ -33,6 +33,7 @@
 //! | [`federation`] | documents written as a governor |
 //! | [`admission`] | invitations, applicants, dealt shares |
 //! | [`tls`], [`listen`], [`dial`] | pinned connections |
+//! | `gathered` | small answers leave in one write |
 //! | [`board`] | what is known about peers right now |
 //! | [`guard`] | after a start: when our feed may grow |
 //! | [`metrics`] | counters, and the page on which they stand |
@@ -63,6 +64,7 @@ pub mod federation;
 mod fixture;
 pub mod folder;
 pub mod follow;
+mod gathered;
 pub mod guard;
 pub mod here;
 pub mod input;

@@ -58,10 +58,16 @@ pub const LOOKUP_CHUNK: usize = 256;
 /// Bytes of answers in one message, above which the next begins another: mostly a chunk has a quarter of it. The
 /// largest answer, with all texts that it may hold, is below it.
 pub const LOOKUP_PART_BYTES_MAX: usize = 256 * 1024;
+/// Largest HTTP/2 frame that a client of this machine takes: a message in one piece. Each frame costs both ends a call
+/// to the system.
+pub const ANSWER_FRAME_BYTES_MAX: u32 = 256 * 1024;
 /// Such chunks that wait for a caller who reads slowly.
 pub const LOOKUP_CHUNKS_AHEAD_MAX: usize = 2;
-/// Questions as they were typed that need not be parsed again, some 600 B each: twenty of the largest look-ups.
-pub const QUESTIONS_KEPT_MAX: usize = 200_000;
+/// Memory of questions as they were typed and their answers as they went out, bytes: some 200,000 at about 900 B each,
+/// twenty of the largest look-ups. More are answered all the same, at the price of being understood again.
+pub const QUESTIONS_KEPT_BYTES_MAX: u64 = 192 << 20;
+/// What one of them takes beside its texts, bytes.
+pub const QUESTION_BYTES: u64 = 320;
 /// Longest time that a label is held back, hours (contract of `Put`): a month; who is not sure by then never is.
 pub const HOLD_HOURS_MAX: u16 = 720;
 /// Files in one upload (contract of `Analyze`).

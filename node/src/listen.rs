@@ -20,6 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
 use crate::config::LocalAddress;
+use crate::gathered::Gathered;
 use crate::limits::{
     HANDSHAKE_TIME_MAX, HANDSHAKES_MAX, LOCAL_CONNECTIONS_MAX, PEER_CONNECTIONS_MAX,
 };
@@ -219,6 +220,7 @@ pub type LocalConnection = Bounded<Box<dyn LocalStream>, Sessions>;
 pub trait LocalStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl LocalStream for TcpStream {}
 impl LocalStream for UnixStream {}
+impl<S: LocalStream> LocalStream for Gathered<S> {}
 
 /// The local port, bound.
 #[derive(Debug)]
@@ -287,9 +289,9 @@ impl LocalPort {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Box::new(stream)
+                Box::new(Gathered::new(stream))
             }
-            Self::Unix(listener) => Box::new(listener.accept().await?.0),
+            Self::Unix(listener) => Box::new(Gathered::new(listener.accept().await?.0)),
         })
     }
 }

@@ -35,6 +35,7 @@ pub struct Outbox {
     written: usize,
     /// Whether people ever said anything: most look-ups need not search for it.
     has_people: bool,
+    changes: u64,
 }
 
 impl Outbox {
@@ -44,7 +45,8 @@ impl Outbox {
     /// It cannot be read or decrypted.
     pub fn open(folder: &Folder, at_rest: &AtRestKey, suffixes: &Suffixes) -> Result<Self> {
         let (vault, frames) = Vault::open(folder, "labels", at_rest)?;
-        let mut outbox = Self { vault, statements: BTreeMap::new(), written: 0, has_people: false };
+        let statements = BTreeMap::new();
+        let mut outbox = Self { vault, statements, written: 0, has_people: false, changes: 0 };
         for frame in &frames {
             let mut reader = Reader::new(frame);
             while reader.position() < frame.len() {
@@ -131,6 +133,13 @@ impl Outbox {
     #[must_use]
     pub const fn has_people(&self) -> bool {
         self.has_people
+    }
+
+    /// How often it changed since it was opened, as far as look-ups search it: as long as no person said anything, they
+    /// do not.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// What people of this org said, newest first.
@@ -229,6 +238,7 @@ impl Outbox {
         }
         self.written += changed.len();
         self.has_people |= changed.values().any(|said| said.put_s != 0);
+        self.changes += u64::from(self.has_people);
         self.statements.extend(changed);
         if self.written > GARBAGE_MIN.max(GARBAGE_FACTOR * self.statements.len()) {
             let all = frames(self.statements.values())?;

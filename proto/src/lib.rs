@@ -3,10 +3,14 @@
 //! The contracts (order, limits, errors) stand in the `.proto` files beside each call; the bytes that are
 //! signed stand in PROTOCOL.md and travel through here as they are.
 
+pub mod answers;
+
 /// Version 1 of all messages and services.
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications)]
 pub mod v1 {
     tonic::include_proto!("flowlore.v1");
+
+    pub use crate::answers::Answers;
 }
 
 /// The compiled `.proto` files, as reflection serves them.

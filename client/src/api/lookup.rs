@@ -26,7 +26,8 @@ impl Client {
         let mut stream = asked.map_err(|status| self.refusal(status))?;
         let mut answers: Vec<Option<Answer>> = vec![None; batch.len()];
         while let Some(part) = stream.message().await.map_err(|status| self.refusal(status))? {
-            for answer in part.answers {
+            let damaged = |error| self.nonsense(format!("an answer that cannot be read: {error}"));
+            for answer in part.decoded().map_err(damaged)? {
                 let place = usize::try_from(answer.index).unwrap_or(usize::MAX);
                 let twice = "one destination was answered twice";
                 match answers.get_mut(place) {

@@ -290,7 +290,7 @@ impl ReputationService for Script {
             answers.extend(std::iter::repeat_n(answer(index, text), repeats));
         }
         answers.reverse();
-        let parts = answers.chunks(PART).map(|part| Ok(v1::Answers { answers: part.to_vec() }));
+        let parts = answers.chunks(PART).map(|part| Ok(part.iter().cloned().collect()));
         let parts: Vec<_> = parts.collect();
         let mut response = Response::new(tokio_stream::iter(parts));
         if let Some(number) = session {

@@ -1,5 +1,5 @@
-//! Look-ups of known names over the local port, in a session, beside an empty tonic call under the same load in the same run, and
-//! Redis MGET of values of the same size where redis-server is installed.
+//! Look-ups of known names over the local port, in a session, beside an empty tonic call under the same load in the same run, a call
+//! that is answered with the same bytes and looks nothing up, and Redis MGET of values of the same size where redis-server is installed.
 //!
 //! `cargo bench -p flowlore-node --bench lookup [-- NAMES]`. Both ends share this machine. Goals: single look-ups at
 //! 80 % of the rate of an empty call with a p99 of at most 1.25 times its p99; batches of 1,000 at half of an empty
@@ -22,9 +22,15 @@ use flowlore_node::rpc::client::Local;
 use flowlore_proto::v1;
 use flowlore_proto::v1::reputation_service_client::ReputationServiceClient;
 use load::{Load, load};
+use mimalloc::MiMalloc;
 use peers::{Redis, ask_redis, mget};
 use running::{Running, make};
+use tonic::Streaming;
 use tonic::transport::Channel;
+
+/// As the node has it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Names without an argument.
 const NAMES: usize = 2_000;
@@ -50,7 +56,7 @@ async fn main() {
     println!("the shared part of an answer has {} B", answer.shared.len());
     cold(&local, &names).await;
 
-    let empty = peers::empty().await;
+    let empty = peers::fixed(vec![]).await;
     let redis = Redis::start(&names, answer.shared.len()).await;
     for (callers, calls, size) in LOADS {
         println!("\n{size} a call, {callers} callers");
@@ -59,9 +65,14 @@ async fn main() {
             let name = |at: usize| names[at * 7_919 % count].clone();
             calls.map(|call| (0..size).map(|at| name(call * size + at)).collect()).collect()
         };
-        let (mut ours, mut theirs, mut others) = <(Load, Load, Load)>::default();
+        let given = collect(local.clone().answers(asked(0).remove(0)).await.unwrap()).await;
+        let bytes: usize = given.iter().map(prost::Message::encoded_len).sum();
+        println!("answers have {} B each", bytes / size);
+        let fixed = peers::fixed(given).await;
+        let [mut ours, mut theirs, mut same, mut others]: [Load; 4] = Default::default();
         for turn in 0..TURNS {
             theirs.add(load(vec![empty.clone(); callers], asked(turn), &[], ask_empty).await);
+            same.add(load(vec![fixed.clone(); callers], asked(turn), &[], ask_fixed).await);
             ours.add(load(vec![local.clone(); callers], asked(turn), &[], ask).await);
             if let Some(redis) = &redis {
                 let connections = redis.callers(callers, size).await;
@@ -70,8 +81,10 @@ async fn main() {
             }
         }
         theirs.print("empty tonic call", size);
+        same.print("the same bytes, fixed", size);
         ours.print("look-up, warm", size);
         ours.compare("empty call", &theirs);
+        ours.compare("same bytes", &same);
         match &redis {
             Some(_) => {
                 others.print("Redis MGET", size);
@@ -86,13 +99,17 @@ async fn main() {
 
 async fn ask(mut client: Local, destinations: Vec<String>) -> Local {
     let size = destinations.len();
-    let mut parts = client.answers(destinations).await.unwrap();
-    let mut answered = 0;
-    while let Some(part) = parts.message().await.unwrap() {
-        let answers = part.answers.iter();
-        answered += answers.filter(|one| one.state() == v1::AnswerState::Answered).count();
-    }
-    assert_eq!(answered, size);
+    check(client.answers(destinations).await.unwrap(), size).await;
+    client
+}
+
+async fn ask_fixed(
+    mut client: ReputationServiceClient<Channel>,
+    destinations: Vec<String>,
+) -> ReputationServiceClient<Channel> {
+    let size = destinations.len();
+    check(client.lookup(v1::LookupRequest { destinations }).await.unwrap().into_inner(), size)
+        .await;
     client
 }
 
@@ -100,9 +117,29 @@ async fn ask_empty(
     mut client: ReputationServiceClient<Channel>,
     destinations: Vec<String>,
 ) -> ReputationServiceClient<Channel> {
-    let mut parts = client.lookup(v1::LookupRequest { destinations }).await.unwrap().into_inner();
-    assert!(parts.message().await.unwrap().is_none());
+    check(client.lookup(v1::LookupRequest { destinations }).await.unwrap().into_inner(), 0).await;
     client
+}
+
+/// Counts answers, and checks the place and the state of each; what it says stays as it came.
+async fn check(mut parts: Streaming<v1::Answers>, size: usize) {
+    let mut count = 0;
+    while let Some(part) = parts.message().await.unwrap() {
+        for answer in part.each() {
+            let answer = answer.unwrap();
+            assert_eq!((answer.index, answer.state()), (count, v1::AnswerState::Answered));
+            count += 1;
+        }
+    }
+    assert_eq!(count as usize, size);
+}
+
+async fn collect(mut parts: Streaming<v1::Answers>) -> Vec<v1::Answers> {
+    let mut all = vec![];
+    while let Some(part) = parts.message().await.unwrap() {
+        all.push(part);
+    }
+    all
 }
 
 /// Every name once, after a start: tokens are derived, labels read and opened.

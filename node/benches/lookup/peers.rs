@@ -1,4 +1,4 @@
-//! What look-ups stand beside: an empty call of the same service, and Redis.
+//! What look-ups stand beside: a call of the same service that looks nothing up, and Redis.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -18,27 +18,29 @@ use tonic::codec::CompressionEncoding::Gzip;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
-/// Answers nothing to anything.
-struct Empty;
+/// Answers the same to anything.
+struct Fixed(Vec<v1::Answers>);
 
 #[tonic::async_trait]
-impl ReputationService for Empty {
-    type LookupStream = tokio_stream::Empty<Result<v1::Answers, Status>>;
+impl ReputationService for Fixed {
+    type LookupStream = tokio_stream::Iter<std::vec::IntoIter<Result<v1::Answers, Status>>>;
 
     async fn lookup(
         &self,
         _: Request<v1::LookupRequest>,
     ) -> Result<Response<Self::LookupStream>, Status> {
-        Ok(Response::new(tokio_stream::empty()))
+        let answers: Vec<_> = self.0.iter().cloned().map(Ok).collect();
+        Ok(Response::new(tokio_stream::iter(answers)))
     }
 }
 
-/// A client of an empty server that has all that the node's local port has, connections and their options, HTTP/2
-/// settings, bounds of messages, compression offered, except: calls are neither checked nor counted.
-pub(crate) async fn empty() -> ReputationServiceClient<Channel> {
+/// A client of a server that gives these answers, none for an empty call, and has all that the node's local port has,
+/// connections and their options, HTTP/2 settings, bounds of messages, compression offered, except: calls are neither
+/// checked nor counted, and nothing is looked up.
+pub(crate) async fn fixed(answers: Vec<v1::Answers>) -> ReputationServiceClient<Channel> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = LocalAddress::Tcp(listener.local_addr().unwrap());
-    let service = ReputationServiceServer::new(Empty)
+    let service = ReputationServiceServer::new(Fixed(answers))
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX)
         .accept_compressed(Gzip)

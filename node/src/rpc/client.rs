@@ -31,7 +31,7 @@ use super::session::{OPEN, SCHEME, SESSION};
 use crate::config::{Config, LocalAddress};
 use crate::folder::Folder;
 use crate::keys::NewKeys;
-use crate::limits::{MESSAGE_BYTES_MAX, UPLOAD_PART_BYTES_MAX};
+use crate::limits::{ANSWER_FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, UPLOAD_PART_BYTES_MAX};
 use crate::listen::LocalStream;
 
 pub use v1::StatusResponse;
@@ -271,7 +271,7 @@ impl Local {
     pub async fn lookup(&mut self, destination: &str) -> Result<Told> {
         let asked = self.answers(vec![destination.to_owned()]).await;
         let part = asked.map_err(status_error)?.next().await.context("no answer")?;
-        let answer = part.map_err(status_error)?.answers.pop().context("no answer")?;
+        let answer = part.map_err(status_error)?.decoded()?.pop().context("no answer")?;
         let state = answer.state().as_str_name().trim_start_matches("ANSWER_STATE_");
         Ok(Told { state: state.to_lowercase(), shared: answer.shared })
     }
@@ -299,7 +299,7 @@ impl Local {
 /// # Errors
 /// Nobody listens there.
 pub async fn connect(address: &LocalAddress) -> Result<Channel> {
-    let endpoint = Endpoint::from_static("http://localhost");
+    let endpoint = Endpoint::from_static("http://localhost").max_frame_size(ANSWER_FRAME_BYTES_MAX);
     let address = address.clone();
     let connect = tower::service_fn(move |_: Uri| {
         let address = address.clone();

@@ -29,6 +29,11 @@ impl<'a> Known<'a> {
         node.own_at_once().map(|(here, outbox)| Self { here, outbox })
     }
 
+    /// Two counts, one of which is another after every change to what [`Self::local`] gives.
+    pub(super) fn changes(&self) -> [u64; 2] {
+        [self.here.changes(), self.outbox.changes()]
+    }
+
     /// What is known of what a question asks for.
     pub(super) fn local(&self, question: &Question) -> v1::Local {
         let rule = question.asks.as_ref().err().map(|why| v1::Rule {

@@ -1,25 +1,33 @@
-//! A look-up: from destinations to answers. What was asked before and did not change since is at hand; else secrets
-//! are looked for, asked of the evaluators where they are not known, and the store is read.
+//! A look-up: from destinations to answers. What was asked before and did not change since is at hand as it went out;
+//! what did change is made anew from what is in memory; else secrets are looked for, asked of the evaluators where they
+//! are not known, and the store is read.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLockReadGuard};
 
 use flowlore_common::answer::{Shared, State};
 use flowlore_common::destination::{Input, Inputs, WhyNot};
+use flowlore_common::time::Day;
 use flowlore_common::wire;
 use flowlore_ledger::answer::{Asked, Names, Said};
+use flowlore_ledger::ledger::Ledger;
+use flowlore_proto::answers::Joined;
 use flowlore_proto::v1;
+use prost::Message as _;
 use prost::bytes::Bytes;
 use tonic::Status;
 
 use super::internal;
 use super::local::Known;
-use super::question::{Question, Questions};
+use super::question::{Moment, Question, Questions};
 use crate::ask::NotAsked;
+use crate::limits::LOOKUP_PART_BYTES_MAX;
 use crate::node::Node;
 use crate::roster::Roster;
 
 /// How soon to ask again when evaluators are missing, seconds: they are redialled at least that often.
 const RETRY_AFTER_S: u32 = 60;
+/// What an answer mostly has at most, bytes.
+const ANSWER_BYTES: usize = 384;
 
 /// Looks up at a node.
 #[derive(Debug)]
@@ -33,26 +41,33 @@ impl Lookup {
         Self { node, questions: Arc::default() }
     }
 
-    /// Answers of texts from `first` on, when all of them can be given from memory without waiting for anybody.
-    pub(super) fn at_hand(&self, texts: &[String], first: u32) -> Option<Vec<v1::Answer>> {
-        let roster = self.node.store.roster();
-        let ledger = self.node.store.read_at_once()?;
-        let known = Known::at_once(&self.node)?;
-        let day = self.node.clock.now().day();
-        let key_epoch = roster.key.as_ref().map(|key| key.epoch.number);
-        let answer = |(text, index): (&String, u32)| {
-            let question = self.questions.get(text, roster.policy.documentation_names)?;
-            let answer = asked(&question, index, &known);
-            Some(match &question.asks {
-                Err(why) => private(answer, *why),
-                Ok(Inputs { host, site }) => {
-                    let (host, site) = (host.as_ref(), site.as_ref());
-                    let names = Names { host, site, key_epochs: &[key_epoch?] };
-                    answered(answer, &ledger.told(names, day)?)
+    /// Answers of texts from `first` on, when they can be given from memory without waiting for anybody: as many as
+    /// a message takes, and the index of the next.
+    pub(super) fn at_hand(&self, texts: &[String], first: u32) -> Option<(v1::Answers, u32)> {
+        let now = Now::at_once(&self.node)?;
+        let moment = now.moment();
+        let room = (texts.len() * ANSWER_BYTES).min(LOOKUP_PART_BYTES_MAX);
+        let (mut part, mut new, mut next) = (Joined::with_capacity(room), vec![], first);
+        let at = self.questions.at(&moment);
+        for text in texts {
+            let answer = match at.get(text)? {
+                (_, Some(answer)) => answer,
+                (question, None) => {
+                    new.push((&**text, now.answer(question)?.encode_to_vec()));
+                    &new.last()?.1
                 }
-            })
-        };
-        texts.iter().zip(first..).map(answer).collect()
+            };
+            if is_full(&part, answer) {
+                break;
+            }
+            part.push(next, answer);
+            next += 1;
+        }
+        drop(at);
+        if !new.is_empty() {
+            self.questions.answered(&moment, new);
+        }
+        Some((part.into(), next))
     }
 
     /// Answers of texts from `first` on.
@@ -60,22 +75,18 @@ impl Lookup {
         &self,
         texts: &[String],
         first: u32,
-    ) -> Result<Vec<v1::Answer>, Status> {
-        if let Some(answers) = self.at_hand(texts, first) {
-            return Ok(answers);
-        }
+    ) -> Result<Vec<v1::Answers>, Status> {
         let node = &self.node;
         let roster = node.store.roster();
         let policy = node.own_policy(&roster);
         let questions: Vec<_> = texts
             .iter()
-            .map(|text| {
-                Question::parse(text, &policy)
-                    .map(Arc::new)
-                    .map_err(|error| Box::new(invalid(text, error)))
+            .map(|text| match Question::parse(text, &policy) {
+                Ok(question) => Ok((text.clone().into_boxed_str(), question)),
+                Err(error) => Err(Box::new(invalid(text, error))),
             })
             .collect();
-        let inputs = questions.iter().flatten().flat_map(|question| &question.asks);
+        let inputs = questions.iter().flatten().flat_map(|(_, question)| &question.asks);
         let wanted: Vec<Input> =
             inputs.flat_map(|inputs| inputs.host.iter().chain(&inputs.site).cloned()).collect();
         // Names that are known are answered whether or not the others can be asked.
@@ -85,19 +96,73 @@ impl Lookup {
         }
         let (node, kept) = (node.clone(), self.questions.clone());
         let read = tokio::task::spawn_blocking(move || {
-            let answer =
-                |(question, index): (Result<Arc<Question>, Box<v1::Answer>>, u32)| match question {
-                    Err(answer) => Ok(v1::Answer { index, ..*answer }),
-                    Ok(question) => {
-                        let answer = ask(&node, &roster, &question, index, refused.as_ref());
-                        kept.keep(question);
-                        answer
-                    }
-                };
-            questions.into_iter().zip(first..).map(answer).collect()
+            let answers = questions.iter().map(|question| match question {
+                Err(answer) => Ok(v1::Answer::clone(answer)),
+                Ok((_, question)) => ask(&node, &roster, question, refused.as_ref()),
+            });
+            let answers = answers.collect::<Result<Vec<_>, _>>();
+            kept.keep(questions.into_iter().flatten());
+            Ok(parts(answers?, first))
         });
         read.await.map_err(internal)?
     }
+}
+
+/// All that answers are made from, held still.
+struct Now<'a> {
+    ledger: RwLockReadGuard<'a, Ledger>,
+    /// The ledger's: it is told of while the ledger is written.
+    roster: Arc<Roster>,
+    known: Known<'a>,
+    day: Day,
+}
+
+impl<'a> Now<'a> {
+    /// If nobody writes now.
+    fn at_once(node: &'a Node) -> Option<Self> {
+        let ledger = node.store.read_at_once()?;
+        let (roster, day) = (node.store.roster(), node.clock.now().day());
+        Some(Self { ledger, roster, known: Known::at_once(node)?, day })
+    }
+
+    fn moment(&self) -> Moment {
+        let (step, roster, local) = (self.ledger.step(), self.roster.hash, self.known.changes());
+        Moment { step, roster, day: self.day, local }
+    }
+
+    /// The answer, when it takes nothing that is not in memory.
+    fn answer(&self, question: &Question) -> Option<v1::Answer> {
+        if question.documentation_names != self.roster.policy.documentation_names {
+            return None;
+        }
+        let answer = asked(question, &self.known);
+        Some(match &question.asks {
+            Err(why) => private(answer, *why),
+            Ok(Inputs { host, site }) => {
+                let key_epochs = &[self.roster.key.as_ref()?.epoch.number];
+                let names = Names { host: host.as_ref(), site: site.as_ref(), key_epochs };
+                answered(answer, &self.ledger.told(names, self.day)?)
+            }
+        })
+    }
+}
+
+/// Answers as messages, mostly one: one that is too large for a part goes alone.
+fn parts(answers: Vec<v1::Answer>, first: u32) -> Vec<v1::Answers> {
+    let (mut parts, mut part) = (vec![], Joined::default());
+    for (index, answer) in (first..).zip(answers) {
+        let answer = answer.encode_to_vec();
+        if is_full(&part, &answer) {
+            parts.push(std::mem::take(&mut part).into());
+        }
+        part.push(index, &answer);
+    }
+    parts.extend((part.bytes() > 0).then(|| part.into()));
+    parts
+}
+
+fn is_full(part: &Joined, more: &[u8]) -> bool {
+    part.bytes() > 0 && part.bytes() + more.len() > LOOKUP_PART_BYTES_MAX
 }
 
 /// Asks the store.
@@ -105,10 +170,9 @@ fn ask(
     node: &Node,
     roster: &Roster,
     question: &Question,
-    index: u32,
     refused: Option<&NotAsked>,
 ) -> Result<v1::Answer, Status> {
-    let answer = asked(question, index, &Known::of(node));
+    let answer = asked(question, &Known::of(node));
     let inputs = match &question.asks {
         Ok(inputs) => inputs,
         Err(why) => return Ok(private(answer, *why)),
@@ -153,10 +217,10 @@ fn secrets(
     Some(flowlore_ledger::answer::Question { host, site })
 }
 
-/// What stands in every answer: the question, and what this org itself knows.
-fn asked(question: &Question, index: u32, known: &Known<'_>) -> v1::Answer {
+/// What stands in every answer but its index: the question, and what this org itself knows.
+fn asked(question: &Question, known: &Known<'_>) -> v1::Answer {
     let (query, local) = (question.query.clone(), Some(known.local(question)));
-    v1::Answer { index, query, local, ..v1::Answer::default() }
+    v1::Answer { query, local, ..v1::Answer::default() }
 }
 
 fn answered(answer: v1::Answer, told: &Shared<Said>) -> v1::Answer {
@@ -198,3 +262,6 @@ fn not_asked(answer: v1::Answer, refused: Option<&NotAsked>) -> v1::Answer {
         ..answer
     }
 }
+
+#[cfg(test)]
+mod tests;

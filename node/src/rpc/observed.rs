@@ -1,7 +1,7 @@
 //! Every call of both ports has a number, a span in the log, and is counted. The span holds the number, the port
 //! and the method: no header, no destination, no credential.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -24,18 +24,40 @@ const FOREIGN: [&str; 3] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
 ];
 
+/// Bytes of randomness that are taken from the system at once: each time costs more than all else that is done here.
+const RANDOM_BYTES: usize = 512;
+
 /// Watches the calls of a port.
 #[derive(Clone, Debug)]
 pub struct Observe {
     port: &'static str,
     metrics: Arc<Metrics>,
+    numbers: Arc<Mutex<Numbers>>,
 }
 
 impl Observe {
     /// For the port of this name.
     #[must_use]
-    pub const fn new(port: &'static str, metrics: Arc<Metrics>) -> Self {
-        Self { port, metrics }
+    pub fn new(port: &'static str, metrics: Arc<Metrics>) -> Self {
+        Self { port, metrics, numbers: Arc::default() }
+    }
+}
+
+/// Random numbers for calls.
+#[derive(Debug, Default)]
+struct Numbers(Vec<u64>);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0.pop().unwrap_or_else(|| {
+            let mut bytes = [0; RANDOM_BYTES];
+            SystemRng.fill_bytes(&mut bytes);
+            let (first, more) = bytes.split_at(size_of::<u64>());
+            let number =
+                |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+            self.0.extend(more.chunks_exact(size_of::<u64>()).map(number));
+            number(first)
+        })
     }
 }
 
@@ -68,9 +90,10 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let Observe { port, metrics } = self.observe.clone();
+        let Observe { port, metrics, numbers } = self.observe.clone();
         let method = known(request.uri().path());
-        let id = format!("{:016x}", SystemRng.next_u64());
+        let number = numbers.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let id = format!("{number:016x}");
         let span = tracing::info_span!("call", id, port, method);
         let begun = Instant::now();
         let answer = self.inner.call(request);
@@ -80,7 +103,10 @@ where
             let seconds = begun.elapsed().as_secs_f64();
             metrics.called(port, method, code, seconds);
             tracing::debug!(code, seconds, "answered");
-            if let Ok(id) = http::HeaderValue::try_from(id) {
+            if let Ok(mut id) = http::HeaderValue::try_from(id) {
+                // No secret, but it never comes again: else it would have a place in the connection's table of
+                // headers, where it pushes out those that do.
+                id.set_sensitive(true);
                 answer.headers_mut().insert(REQUEST_ID, id);
             }
             Ok(answer)
@@ -121,6 +147,13 @@ fn code(answer: &http::Response<Body>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_number_comes_twice() {
+        let mut numbers = Numbers::default();
+        let all: std::collections::BTreeSet<u64> = (0..1_000).map(|_| numbers.next()).collect();
+        assert_eq!(all.len(), 1_000);
+    }
 
     #[test]
     fn only_calls_that_exist_become_labels() {

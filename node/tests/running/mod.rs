@@ -79,7 +79,7 @@ impl Running {
         let request = v1::LookupRequest { destinations };
         let answers = self.local().await.reputation.lookup(request).await.unwrap();
         let parts: Vec<v1::Answers> = answers.into_inner().map(Result::unwrap).collect().await;
-        parts.into_iter().flat_map(|part| part.answers).collect()
+        parts.iter().flat_map(|part| part.decoded().unwrap()).collect()
     }
 
     pub(crate) async fn put(

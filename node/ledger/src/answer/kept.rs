@@ -170,6 +170,13 @@ fn counter(token: &[u8; 32]) -> usize {
 const _: () = assert!(KEPT_COUNTERS.is_power_of_two());
 
 impl Ledger {
+    /// How many changes the state has seen since it was opened: as long as this and the day are the same, so is
+    /// every answer.
+    #[must_use]
+    pub const fn step(&self) -> u64 {
+        self.kept().step
+    }
+
     /// The answer when all that it takes was computed before and still holds: nothing is read, nothing is derived.
     #[must_use]
     pub fn told(&self, names: Names<'_>, day: Day) -> Option<Shared<Said>> {
