@@ -80,6 +80,14 @@ pub const EXPORT_FIELDS_MAX: usize = 512;
 /// Bytes of sets whose template is to come: routers say them again within minutes; 16 MiB hold some
 /// 300,000 records.
 pub const EXPORT_WAITING_BYTES_MAX: usize = 16 << 20;
+/// Bytes of templates and sampling that are remembered of one exporter: some hundred templates, and together with what
+/// stands before it half of the longest datagram.
+pub const ANNOUNCED_EXPORTER_BYTES_MAX: usize = 32 << 10;
+/// The same of all exporters: 4 kB each for as many as there may be, and a router needs half of that.
+pub const ANNOUNCED_BYTES_MAX: usize = 16 << 20;
+/// How long a silent exporter's templates are remembered, microseconds: a day. Routers say them again every half hour at
+/// the longest by default.
+pub const EXPORTER_SILENCE_MAX_US: i64 = 86_400 * 1_000_000;
 /// Records that wait for their other way: some 90 MB. Beyond it they are put together as far as they
 /// are there.
 pub const EXPORT_RECORDS_MAX: usize = 1 << 19;

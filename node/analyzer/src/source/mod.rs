@@ -48,6 +48,7 @@ mod tests;
 
 pub use cut::{Cutter, Piece};
 pub use mapped::{Mapping, MappingError, Said};
+pub use netflow::{Announced, is as is_netflow};
 pub(crate) use table::limits;
 pub use tally::FileTally;
 

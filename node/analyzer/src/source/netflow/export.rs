@@ -10,11 +10,11 @@ use super::{FIRST_DATA_SET, version_5};
 use crate::limits::{EXPORT_TEMPLATES_MAX, EXPORT_WAITING_BYTES_MAX, EXPORTERS_MAX};
 use crate::record::{Sink, Skip};
 use crate::source::FileTally;
-use crate::source::ways::{Record, Ways};
+use crate::source::ways::Ways;
 use crate::source::wire::Wire;
 
 /// An exporter: its address and, behind it, its engine or domain; and the version that it speaks.
-type Exporter = (IpAddr, u32, u16);
+pub(super) type Exporter = (IpAddr, u32, u16);
 
 #[derive(Debug, Default)]
 struct State {
@@ -23,6 +23,8 @@ struct State {
     templates: BTreeMap<u16, Arc<Template>>,
     /// The number that its next datagram should have.
     next: Option<u32>,
+    /// When it started, where it says so.
+    boot_us: Option<i64>,
 }
 
 /// A set that came before its template.
@@ -47,7 +49,7 @@ pub(in crate::source) struct Exports {
 }
 
 /// A datagram, or a part of it, that cannot be.
-struct Bad;
+pub(super) struct Bad;
 
 impl Exports {
     /// Reads a datagram of an exporter.
@@ -114,7 +116,9 @@ impl Exports {
         for _ in 0..count {
             let record = version_5::record(&mut wire, header.sent, exporter)?;
             tally.records += 1;
-            self.add(record, tally);
+            if let Err(reason) = self.ways.add(record) {
+                tally.skip(reason, 1);
+            }
         }
         Some(())
     }
@@ -231,7 +235,7 @@ impl Exports {
         sent: Sent,
         tally: &mut FileTally,
     ) -> Option<u32> {
-        let state = self.exporters.get(&exporter)?;
+        let state = self.exporters.get_mut(&exporter)?;
         let number = state.number;
         let Some(template) = state.templates.get(&id).map(Arc::clone) else {
             if self.waiting_bytes + set.len() <= EXPORT_WAITING_BYTES_MAX {
@@ -253,24 +257,21 @@ impl Exports {
             records += 1;
             if template.is_options() {
                 self.sampling = self.sampling.max(template::sampling(&values).unwrap_or(0));
+                state.boot_us = template::boot_us(&values).or(state.boot_us);
                 continue;
             }
             tally.records += 1;
-            match template::flow(&values, sent, number) {
+            match template::flow(&values, sent.since(state.boot_us), number) {
                 Ok((record, sampling)) => {
                     self.sampling = self.sampling.max(sampling.unwrap_or(0));
-                    self.add(record, tally);
+                    if let Err(reason) = self.ways.add(record) {
+                        tally.skip(reason, 1);
+                    }
                 }
                 Err(reason) => tally.skip(reason, 1),
             }
         }
         Some(records)
-    }
-
-    fn add(&mut self, record: Record, tally: &mut FileTally) {
-        if let Err(reason) = self.ways.add(record) {
-            tally.skip(reason, 1);
-        }
     }
 
     /// Hands on what is there, and says what is missing.
@@ -304,7 +305,7 @@ fn bad(tally: &mut FileTally) {
 }
 
 /// Cuts a set off a datagram: its id and what is in it.
-fn set<'a>(wire: &mut Wire<'a>) -> Result<(u16, &'a [u8]), Bad> {
+pub(super) fn set<'a>(wire: &mut Wire<'a>) -> Result<(u16, &'a [u8]), Bad> {
     let (id, length) = wire.u16().zip(wire.u16()).ok_or(Bad)?;
     let length = usize::from(length).checked_sub(4).ok_or(Bad)?;
     wire.take(length).map(|set| (id, set)).ok_or(Bad)

@@ -5,12 +5,14 @@
 //! bytes -> datagrams -> sets, by templates of their exporter -> records of one way -> flows -> Sink
 //! ```
 
+mod announced;
 mod export;
 mod template;
 mod version_5;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+pub use self::announced::Announced;
 pub(super) use self::export::Exports;
 use super::FileTally;
 use super::table::Decoder;
@@ -40,7 +42,8 @@ const V9_RECORDS_MAX: u16 = 8_192;
 pub(super) const START_BYTES: usize = 12;
 
 /// Whether bytes begin a datagram: version, a count or length that can be, a time that can be.
-pub(super) fn is(start: &[u8]) -> bool {
+#[must_use]
+pub fn is(start: &[u8]) -> bool {
     let mut wire = Wire(start);
     let (Some(version), Some(count)) = (wire.u16(), wire.u16()) else { return false };
     let (Some(second), Some(third)) = (wire.u32(), wire.u32()) else { return false };

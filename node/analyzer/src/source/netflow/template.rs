@@ -35,11 +35,18 @@ pub(super) struct Template {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     pub(super) time_us: i64,
-    /// Milliseconds since the router started; `None` for IPFIX.
+    /// Milliseconds since the router started; the head of IPFIX does not tell.
     pub(super) uptime_ms: Option<u32>,
 }
 
 impl Sent {
+    /// With the uptime of a router that started then, unless it is known.
+    pub(super) fn since(self, boot_us: Option<i64>) -> Self {
+        // Of its milliseconds the lower half is told in records.
+        let uptime_ms = || Some(self.time_us.checked_sub(boot_us?)?.div_euclid(1_000) as u32);
+        Self { uptime_ms: self.uptime_ms.or_else(uptime_ms), ..self }
+    }
+
     /// The time at which a router's clock showed so many milliseconds, before it was sent.
     pub(super) fn at_uptime(self, ms: u32) -> Option<i64> {
         // Differences are right also where the clock, of 49 days, began anew.
@@ -155,6 +162,12 @@ pub(super) fn sampling(values: &[Value<'_>]) -> Option<u64> {
     // samplingInterval, samplerRandomInterval; of samplingPacketInterval, so many are followed by so many.
     let plain = of(34).or_else(|| of(50));
     plain.or_else(|| Some(of(305)?.saturating_add(of(306)?).checked_div(of(305)?)?.max(1)))
+}
+
+/// When the router started, if a record of options says so (systemInitTimeMilliseconds).
+pub(super) fn boot_us(values: &[Value<'_>]) -> Option<i64> {
+    let value = values.iter().find(|value| value.element == 160 && value.enterprise == 0)?;
+    i64::try_from(value.number()?).ok()?.checked_mul(1_000)
 }
 
 /// What a record's values say, while they are collected.

@@ -1,9 +1,12 @@
 //! Routers' records: versions, templates in any order, both ways put together, what was lost.
 
+use flowlore_common::time::Micros;
+
 use super::collect::{blocks, pieces, read};
 use super::frames::{counted, ethernet, ipv4, pcap, udp};
+use crate::limits::{ANNOUNCED_EXPORTER_BYTES_MAX, EXPORTER_SILENCE_MAX_US, EXPORTERS_MAX};
 use crate::record::Skip;
-use crate::source::FileTally;
+use crate::source::{Announced, FileTally, is_netflow};
 
 const CLIENT: [u8; 4] = [192, 0, 2, 1];
 const SERVER: [u8; 4] = [198, 51, 100, 2];
@@ -237,6 +240,26 @@ fn what_is_lost_or_sampled_is_said() {
 }
 
 #[test]
+fn uptimes_count_from_the_start_that_an_option_tells() {
+    // systemInitTimeMilliseconds, of a metering process; nothing else says in IPFIX when an uptime was.
+    let option = [&512_u16.to_be_bytes()[..], &[0, 2, 0, 1, 0, 143, 0, 4, 0, 160, 0, 8]].concat();
+    let boot_ms = (u64::from(SECONDS) * 1_000 - u64::from(UPTIME_MS)).to_be_bytes();
+    let learn = [set(3, &option), set(512, &[&[0; 4][..], &boot_ms].concat())];
+    let sets = [set(2, &template(256, &FIELDS)), set(256, &[values(&UP), values(&DOWN)].concat())];
+    let told = clean(&ipfix(0, &[&learn[..], &sets].concat()));
+    has(&told[0], &WHOLE);
+    // Without it, it is when it was sent.
+    has(&clean(&ipfix(0, &sets))[0], &["start_us: 1700000000000000"]);
+    let file = |cut: &[usize]| {
+        let datagrams =
+            [(1, ipfix(0, &[&learn[..], &sets[..1]].concat())), (1, ipfix(1, &sets[1..]))];
+        files(&datagrams, cut).pop().unwrap()
+    };
+    let whole = read("x", &file(&[])).0.sorted().0;
+    assert_eq!((&whole, &read("x", &file(&[1])).0.sorted().0), (&told, &told));
+}
+
+#[test]
 fn what_is_wrong_is_counted_and_loses_nothing_else() {
     let good = version_5(1, &[UP]);
     let (records, tally) = flows(&[good.clone(), good[..50].to_vec()].concat());
@@ -335,4 +358,122 @@ fn all_cuts_give_the_same() {
             assert!(cut.skipped.keys().all(expected), "{length}: {cut:?}");
         }
     }
+}
+
+/// Datagrams cut into files after so many, each a capture, with what exporters had announced at their heads.
+fn files(datagrams: &[(u8, Vec<u8>)], cuts: &[usize]) -> Vec<Vec<u8>> {
+    let mut announced = Announced::default();
+    let mut files = vec![vec![]];
+    for (number, (router, datagram)) in datagrams.iter().enumerate() {
+        if cuts.contains(&number) {
+            announced.begin_file(Micros(number as i64));
+            files.push(vec![]);
+        }
+        let from = [203, 0, 113, *router];
+        let before = announced.before(from.into(), datagram, Micros(number as i64));
+        for body in before.iter().chain([datagram]) {
+            assert!(is_netflow(body));
+            let packet = ipv4(17, [from, SERVER], 0, &udp([40_000, 2_055], body));
+            files.last_mut().unwrap().push((1_700_000_000_000_000, ethernet(0x0800, &packet)));
+        }
+    }
+    files.iter().map(|frames| pcap(1, frames)).collect()
+}
+
+/// Way number so many: ports of its own.
+fn numbered(number: u16) -> Way {
+    Way { ports: [50_000 + number, 443], ..UP }
+}
+
+#[test]
+fn a_stream_that_is_cut_into_files_keeps_what_was_announced() {
+    let option = [&512_u16.to_be_bytes()[..], &[0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4]].concat();
+    let six_option = [&512_u16.to_be_bytes()[..], &[0, 2, 0, 1, 0, 1, 0, 4, 0, 34, 0, 4]].concat();
+    let sampling = set(512, &bytes([0, 512]));
+    let data = |number: u16| set(256, &values(&numbered(number)));
+    let short = |number: u16| set(256, &values(&numbered(number))[..26]);
+    // Router 2 means something else by the same number; router 3 has to announce nothing.
+    let other = [&FIELDS[4..8], &FIELDS[..4], &FIELDS[8..]].concat();
+    let other_data = |number: u16| {
+        let all = values(&numbered(number));
+        set(256, &[&all[12..26], &all[..12], &all[26..]].concat())
+    };
+    let learn = [set(1, &option), sampling.clone(), set(0, &template(256, &FIELDS)), data(1)];
+    let six = [set(3, &six_option), sampling, set(2, &template(256, &FIELDS[..8])), short(7)];
+    let datagrams = [
+        (1, version_9(5, &learn)),
+        (2, version_9(900, &[set(0, &template(256, &other)), other_data(4)])),
+        (4, ipfix(70, &six)),
+        (1, version_9(6, &[data(2)])),
+        (2, version_9(901, &[other_data(5)])),
+        (3, version_5(3, &[numbered(11)])),
+        (4, ipfix(72, &[short(8)])),
+        (1, version_9(7, &[data(3)])),
+        (4, ipfix(73, &[short(9)])),
+        (4, ipfix(74, &[short(10)])),
+        (2, version_9(902, &[other_data(6)])),
+    ];
+    for cuts in [vec![], vec![3], vec![4], vec![3, 5, 7, 9], (1..11).collect()] {
+        let mut seen = vec![];
+        for file in files(&datagrams, &cuts) {
+            let (records, tally) = read("x", &file);
+            let records = records.sorted().0;
+            assert!(tally.skipped.is_empty(), "{cuts:?}: {tally:?}");
+            let samples = tally.notes.iter().any(|note| note.contains("one packet in 512"));
+            assert_eq!(tally.notes.len(), usize::from(samples), "nothing is lost: {tally:?}");
+            for record in &records {
+                has(record, &["orig_packets: Some(10), orig_ip_bytes: Some(1020)"]);
+                let port = record.split("orig_port: ").nth(1).unwrap().split(',').next().unwrap();
+                let port = port.parse::<u16>().unwrap();
+                let sampled = !matches!(port - 50_000, 4 | 5 | 6 | 11);
+                assert!(samples || !sampled, "{cuts:?}: {record}");
+                seen.push(port);
+            }
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (50_001..=50_011).collect::<Vec<_>>(), "{cuts:?}");
+    }
+    // What is missing between two files is missing.
+    let gap = [datagrams[0].clone(), datagrams[7].clone()];
+    let (_, tally) = read("x", &files(&gap, &[1])[1]);
+    assert!(
+        tally.notes.iter().any(|note| note.ends_with("their exporters' count: 1")),
+        "{tally:?}"
+    );
+}
+
+#[test]
+fn what_is_remembered_of_exporters_has_bounds() {
+    let mut announced = Announced::default();
+    let next = &version_9(2, &[set(999, &[0; 8])]);
+    let from = |number: u32| std::net::Ipv4Addr::from_bits(number).into();
+    for number in 0..EXPORTERS_MAX as u32 + 9 {
+        announced.before(from(number), &version_5(1, &[UP]), Micros(0));
+    }
+    assert_eq!(announced.exporters(), EXPORTERS_MAX);
+    announced.begin_file(Micros(EXPORTER_SILENCE_MAX_US));
+    assert_eq!(announced.exporters(), 0);
+    // Each template once, as it was said last, as far as there is room.
+    let wide = vec![[1, 8]; 500];
+    for id in 256..1_000 {
+        announced.before(from(1), &version_9(1, &[set(0, &template(id, &wide))]), Micros(0));
+    }
+    announced.begin_file(Micros(0));
+    let again = announced.before(from(1), next, Micros(0)).unwrap();
+    let fit = ANNOUNCED_EXPORTER_BYTES_MAX / 2_004;
+    assert_eq!(again.len(), 20 + 4 + fit * 2_004);
+    // A template that has no room any more is not mistaken for what it was.
+    let small = vec![[1, 8]; (ANNOUNCED_EXPORTER_BYTES_MAX % 2_004 - 4) / 4];
+    announced.before(from(1), &version_9(1, &[set(0, &template(999, &small))]), Micros(0));
+    let wider = vec![[1, 8]; 511];
+    announced.before(from(1), &version_9(1, &[set(0, &template(256, &wider))]), Micros(0));
+    announced.begin_file(Micros(0));
+    let again = announced.before(from(1), next, Micros(0)).unwrap();
+    assert_eq!(again.len(), 20 + 4 + (fit - 1) * 2_004 + 4 + small.len() * 4);
+    // Nothing that cannot be is remembered, nor said.
+    for bad in [&b"x"[..], &[0, 9], &version_9(1, &[vec![0, 0, 0, 3]])] {
+        announced.before(from(2), bad, Micros(0));
+    }
+    announced.begin_file(Micros(0));
+    assert_eq!(announced.before(from(2), next, Micros(0)), None);
 }
