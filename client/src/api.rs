@@ -23,7 +23,7 @@ use tower::service_fn;
 pub use answer::{Answer, Problem, Query, State};
 pub use label::{Closing, LabelStatus, Labelled, MyLabel, NewLabel};
 pub use lookup::batches;
-pub use status::{Applicant, Keys, Member, Names, NodeStatus, Peer, Refused, Store};
+pub use status::{Applicant, Keys, Member, Names, Netflow, NodeStatus, Peer, Refused, Store};
 pub use upload::{About, Form, Publication, Question, UploadOptions, Uploaded};
 
 use crate::access::{Access, NodeAddress};

@@ -1,6 +1,8 @@
 //! `flowlore.toml`: read once, checked whole, every key with a default. Unknown keys are refused, because a
 //! misspelt `own_zones` would publish what it was meant to keep.
 
+mod input;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,7 @@ use flowlore_common::destination::Scope;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+pub use self::input::Input;
 use crate::folder::Folder;
 
 /// Longest name of an org, bytes: what the roster holds.
@@ -67,6 +70,8 @@ pub struct Config {
     pub peer_advertise: String,
     /// Where metrics are read; none: nowhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// What this node listens to beside its ports.
+    pub inputs: Vec<Input>,
     /// Inside networks for analyses; empty: what the logs say, then private ranges.
     pub home_nets: Vec<IpNet>,
     /// Memory of one analysis, MiB.
@@ -134,6 +139,8 @@ struct Raw {
     peer: RawPeer,
     #[serde(default)]
     metrics: RawMetrics,
+    #[serde(default)]
+    input: Vec<input::Raw>,
     #[serde(default)]
     analyze: RawAnalyze,
     #[serde(default)]
@@ -338,6 +345,7 @@ impl Raw {
             peer_listen,
             peer_advertise: advertise,
             metrics_listen: metrics_address(&self.metrics.listen)?,
+            inputs: input::check(self.input)?,
             home_nets: self.analyze.home_net,
             memory_mib: self.analyze.memory_mib,
             retention: self.retention.check()?,
@@ -501,6 +509,19 @@ mod tests {
             ("org.name = 'x'\nlog.level = 'loud'", "trace"),
             ("org.name = 'x'\nlog.format = 'xml'", "text and json"),
             ("org.name = 'x'\n[metrics]\nlisten = '192.0.2.1:7072'", "loopback"),
+            ("org.name = 'x'\n[[input]]\nkind = 'netflow'", "listen"),
+            ("org.name = 'x'\n[[input]]\nkind = 'syslog'\nlisten = '[::]:1'", "input 1: kind"),
+            ("org.name = 'x'\ninput = [{kind = 'netflow', listen = '2055'}]", "127.0.0.1:2055"),
+            (
+                "org.name = 'x'\ninput = [{kind = 'netflow', listen = '[::]:1', every = '1s'}]",
+                "10s",
+            ),
+            ("org.name = 'x'\ninput = [{kind = 'netflow', listen = '[::]:1', port = 1}]", "port"),
+            (
+                "org.name = 'x'\n[[input]]\nkind = 'netflow'\nlisten = '[::]:1'
+                 [[input]]\nkind = 'netflow'\nlisten = '[::]:1'",
+                "input 2: listen",
+            ),
             // With the line on which they stand.
             ("org.name = 'x'\n[peer]\nlisten = 'x'", "line 3: peer.listen"),
             ("org.name = 'x'\nlog.level = 'loud'", "line 2: log.level"),
@@ -511,6 +532,18 @@ mod tests {
             let error = error(text);
             assert!(error.contains(told), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn the_input_that_the_template_shows_is_one() {
+        assert!(parse(&template("x")).unwrap().inputs.is_empty());
+        let text = template("x");
+        let shown = text.find("# [[input]]").unwrap();
+        let shown = text[shown..].lines().map_while(|line| line.strip_prefix("# "));
+        let shown = format!("org.name = 'x'\n{}", shown.collect::<Vec<_>>().join("\n"));
+        let inputs = parse(&shown).unwrap().inputs;
+        let listen = "127.0.0.1:2055".parse().unwrap();
+        assert_eq!(inputs, [Input { listen, every_s: 300, from: vec![] }]);
     }
 
     #[test]

@@ -174,7 +174,8 @@ pub struct FolderLock {
     _file: File,
 }
 
-fn make_private_dir(path: &Path) -> Result<()> {
+/// Makes a folder that nobody else may read, unless it is there.
+pub(crate) fn make_private_dir(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());
     }

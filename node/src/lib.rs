@@ -18,6 +18,7 @@
 //! | `mapping` | a log of any form, read as a person says |
 //! | [`analyze`], [`spill`] | parsed records to a report |
 //! | `triage` | the stories around alerts |
+//! | `keep` | logs that callers or routers give: analyzed, archived, and what of them may leave |
 //! | `output` | in which form both are written |
 //! | `evaluate` | how well the analyzer does, on captures with ground truth and sample days |
 //! | [`observe`] | from a report to what the door looks at |
@@ -36,6 +37,7 @@
 //! | `gathered` | small answers leave in one write |
 //! | [`board`] | what is known about peers right now |
 //! | [`guard`] | after a start: when our feed may grow |
+//! | [`netflow`] | what routers send: gathered for a period, then kept as an upload is |
 //! | [`metrics`] | counters, and the page on which they stand |
 //! | [`node`] | a running node: what its services share |
 //! | [`membership`] | what a governor's node does to its federation |
@@ -68,6 +70,7 @@ mod gathered;
 pub mod guard;
 pub mod here;
 pub mod input;
+mod keep;
 pub mod keys;
 pub mod limits;
 pub mod listen;
@@ -75,6 +78,7 @@ mod mapping;
 pub mod membership;
 pub mod metrics;
 pub mod names;
+pub mod netflow;
 pub mod node;
 pub mod observe;
 pub mod outbox;

@@ -89,6 +89,26 @@ pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of a document in one message: well below the largest message.
 pub const REPORT_PART_BYTES: usize = 256 * 1024;
 
+/// Bytes of routers' datagrams that wait for analysis: some 20 million records, an hour of a network with 6,000 flows a
+/// second. What comes beyond it is dropped and counted.
+pub const SPOOL_BYTES_MAX: u64 = 1 << 30;
+/// Files of them that wait: two days of periods of five minutes. Beyond it a period's file goes on into the next one.
+pub const SPOOL_FILES_MAX: usize = 600;
+/// Bytes of them in memory before they are written. A datagram, and what stands before it in a file, has fewer: at most
+/// 64 KiB, 32 KiB of templates, and headers.
+pub const SPOOL_BUFFER_BYTES: usize = 128 << 10;
+/// Receive buffer that is asked of the system, bytes: half a second of 100,000 records a second, in which a disk may
+/// stall. Linux grants at most net.core.rmem_max.
+pub const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
+/// Datagrams that are still fetched when the node is to stop: more than a receive buffer holds of any size in use; a
+/// flood has no end.
+pub const DRAINED_DATAGRAMS_MAX: usize = 65_536;
+
+/// Reports of periods that are kept for people: a day of periods of five minutes.
+pub const REPORTS_MAX: usize = 288;
+/// Bytes of them: mostly a report has some 100 kB, and a scan makes a large one.
+pub const REPORTS_BYTES_MAX: u64 = 1 << 30;
+
 /// Names whose secret is cached: 1 M names are about 200 MB in memory and on disk.
 pub const CACHED_NAMES_MAX: usize = 1_000_000;
 /// Destinations of which this org's own contacts are remembered: as many as names are cached, some 150 MB.

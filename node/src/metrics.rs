@@ -101,6 +101,7 @@ impl Metrics {
 pub fn text(node: &Node) -> Result<String> {
     let mut registry = Registry::with_prefix("flowlore");
     node.metrics.register(&mut registry);
+    node.netflow.counts.register(&mut registry);
     read(node, &mut registry);
     let mut out = String::new();
     text::encode(&mut out, &registry)?;
@@ -145,10 +146,15 @@ fn read(node: &Node, registry: &mut Registry) {
     gauge("labels_due", "Labels that are due and wait for evaluators", names.waiting);
     gauge("lookups_queued", "Names looked up that wait for evaluators", names.queued);
     gauge("alarms", "What a person should look at: see status", status.alarms.len() as u64);
+    gauge("netflow_waiting_bytes", "Datagrams on disk, to be analyzed", node.netflow.spool.bytes());
     gauge("labels_scheduled", "Labels that wait for their slot", names.scheduled);
     let mut counter = |name, help, value: u64| put(registry, name, help, ConstCounter::new(value));
     counter("peer_sent_bytes", "To all peers, inside TLS", status.peer_bytes_sent);
     counter("peer_received_bytes", "From all peers, inside TLS", status.peer_bytes_received);
+    if let Some(lost) = node.netflow.kernel_drops() {
+        let help = "Datagrams that the system lost before they were fetched";
+        counter("netflow_kernel_drops", help, lost);
+    }
 }
 
 fn put(registry: &mut Registry, name: &str, help: &str, metric: impl Metric) {

@@ -14,7 +14,7 @@ use flowlore_common::suffixes::Suffixes;
 use flowlore_common::time::Hour;
 use flowlore_ledger::sync::Event;
 use flowlore_veil::keys::{KeyShare, PublicKeyPackage};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::admission::{Admission, Dealt};
 use crate::archive::Flows;
@@ -27,9 +27,10 @@ use crate::folder::{Folder, FolderLock};
 use crate::guard::{Guard, Situation};
 use crate::here::Here;
 use crate::keys::Keys;
-use crate::limits::REDIAL_MAX;
+use crate::limits::{REDIAL_MAX, UPLOADS_MAX};
 use crate::metrics::Metrics;
 use crate::names::Names;
+use crate::netflow::Netflow;
 use crate::outbox::Outbox;
 use crate::peer::dialler::outbound;
 use crate::peer::hub::Hub;
@@ -61,6 +62,8 @@ pub struct Node {
     pub store: Store,
     /// The org's own flows.
     pub flows: Flows,
+    /// What routers send.
+    pub netflow: Netflow,
     /// Asks evaluators.
     pub asker: Asker,
     /// Our share of the evaluation key.
@@ -89,6 +92,8 @@ pub struct Node {
     pub hub: Hub,
     /// Wakes the publisher.
     pub publish: Notify,
+    /// Places among those whose flows are looked at.
+    pub analyses: Arc<Semaphore>,
     /// One publication at a time, so that nothing is sealed twice; and what it looked at before.
     pub publishing: tokio::sync::Mutex<Upkeep>,
     /// Set when the node is to stop: whatever would stay open for ever ends then.
@@ -134,8 +139,10 @@ impl Node {
             carrier: links.clone(),
         };
         let flows = Flows::open(folder.root(), config.retention)?;
+        let netflow = Netflow::open(&folder)?;
         Ok(Arc::new(Self {
             flows,
+            netflow,
             evaluator: Mutex::new(Evaluator::open(&folder, &keys.at_rest)?),
             here: RwLock::new(Here::open(&folder, &keys.at_rest)?),
             wanted: Mutex::new(Wanted::open(&folder, &keys.at_rest, suffixes)?),
@@ -161,6 +168,7 @@ impl Node {
             guard: Guard::default(),
             hub: Hub::default(),
             publish: Notify::new(),
+            analyses: Arc::new(Semaphore::new(UPLOADS_MAX)),
             publishing: tokio::sync::Mutex::default(),
             stopping: watch::Sender::new(false),
             started: Instant::now(),

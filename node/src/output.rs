@@ -8,6 +8,7 @@ use flowlore_common::{label::Severity, time::Micros};
 use serde::Serialize;
 
 use crate::input::Zone;
+use crate::limits::DOCUMENT_BYTES_MAX;
 
 /// What to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -70,4 +71,35 @@ impl Shown<'_> {
 pub(crate) fn json(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     out.write_all(b"\n")
+}
+
+/// What is written, unless it is too much.
+///
+/// # Errors
+/// It is.
+pub(crate) fn bounded(
+    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> io::Result<Vec<u8>> {
+    let mut bounded = Bounded(Vec::new());
+    write(&mut bounded)?;
+    Ok(bounded.0)
+}
+
+/// A buffer with an end.
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > DOCUMENT_BYTES_MAX {
+            return Err(io::Error::other(
+                "the answer has more than 256 MiB: ask about fewer alerts or flows",
+            ));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,4 +1,4 @@
-//! A node at work: its ports, the dialler, the publisher, until told to stop.
+//! A node at work: its ports and inputs, the dialler, the publisher, until told to stop.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::limits::DRAIN_TIME_MAX;
 use crate::listen::{LocalPort, PeerPort};
 use crate::metrics::Page;
+use crate::netflow;
 use crate::node::Node;
 use crate::peer::dialler;
 use crate::publisher;
@@ -27,6 +28,8 @@ pub struct Serving {
     pub local_address: String,
     /// Where metrics are read, if anywhere.
     pub metrics_address: Option<SocketAddr>,
+    /// Where routers send to.
+    pub input_addresses: Vec<SocketAddr>,
     node: Arc<Node>,
     health: HealthReporter,
     /// What ends by itself when the node is to stop.
@@ -50,6 +53,8 @@ pub async fn start(node: Arc<Node>) -> Result<Serving> {
     let peer_port = PeerPort::bind(node.config.peer_listen).await?;
     let local_port = LocalPort::bind(&node.config.local).await?;
     let page = metrics_page(&node.config).await;
+    let inputs = node.netflow.bind(&node.config)?;
+    let input_addresses = node.netflow.listens().to_vec();
     let (peer_address, local_address) = (peer_port.address()?, local_port.shown());
     let metrics_address = page.as_ref().map(Page::address).transpose()?;
     let (health, service) = health_reporter();
@@ -57,12 +62,22 @@ pub async fn start(node: Arc<Node>) -> Result<Serving> {
     servers.spawn(serve_peers(node.clone(), peer_port, service.clone()));
     servers.spawn(serve_clients(node.clone(), local_port, service));
     servers.spawn(publisher::run(node.clone()));
+    servers.spawn(netflow::run(node.clone(), inputs));
     if let Some(page) = page {
         servers.spawn(page.serve(node.clone()));
     }
     let mut dialler = JoinSet::new();
     dialler.spawn(dialler::run(node.clone()));
-    Ok(Serving { peer_address, local_address, metrics_address, node, health, servers, dialler })
+    Ok(Serving {
+        peer_address,
+        local_address,
+        metrics_address,
+        input_addresses,
+        node,
+        health,
+        servers,
+        dialler,
+    })
 }
 
 /// Metrics are for watching a node, not a reason for it to stay down.
@@ -78,7 +93,7 @@ async fn metrics_page(config: &Config) -> Option<Page> {
 
 impl Serving {
     /// Serves until `until` is over or a server fails, then: says that it stops, takes no more, lets open calls
-    /// and the publisher's batch end, and flushes the store.
+    /// and the publisher's batch end, analyzes what routers sent, and flushes the store.
     ///
     /// # Errors
     /// A server failed, or the disk refused the last flush.

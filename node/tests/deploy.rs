@@ -13,6 +13,7 @@ use flowlore_node::command::Cli;
 use flowlore_node::config::{Config, OVERRIDABLE, template};
 use flowlore_node::limits::DRAIN_TIME_MAX;
 use flowlore_node::metrics;
+use flowlore_node::netflow::Dropped;
 
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
@@ -96,6 +97,7 @@ async fn every_metric_is_explained_and_none_that_is_not() {
     node.status().await;
     node.node.metrics.connection_refused("no_tls");
     node.node.board.refuse(node.node.org, "frame");
+    node.node.netflow.counts.drop(Dropped::Disk, 1);
     let page = metrics::text(&node.node).unwrap();
     node.stop().await;
     let mut found = BTreeSet::new();

@@ -43,6 +43,32 @@ pub struct NodeStatus {
     pub peer_bytes_received: u64,
     /// Seconds since start.
     pub uptime_s: u64,
+    /// What routers send, if the node listens to any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netflow: Option<Netflow>,
+}
+
+/// What routers sent since start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Netflow {
+    /// Where datagrams are received.
+    pub listens: Vec<String>,
+    /// Datagrams that came.
+    pub datagrams: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Routers, or parts of them, heard within a day.
+    pub exporters: u64,
+    /// Datagrams that were not kept, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// Datagrams that the node's system lost, if it tells.
+    pub kernel_drops: Option<u64>,
+    /// Bytes that wait for analysis.
+    pub waiting_bytes: u64,
+    /// Periods that were analyzed.
+    pub periods_analyzed: u64,
+    /// Analyses that failed.
+    pub analyses_failed: u64,
 }
 
 /// A member of the federation.
@@ -201,6 +227,24 @@ impl From<v1::StatusResponse> for NodeStatus {
             peer_bytes_sent: status.peer_bytes_sent,
             peer_bytes_received: status.peer_bytes_received,
             uptime_s: status.uptime_s,
+            netflow: status.netflow.map(Netflow::from),
+        }
+    }
+}
+
+impl From<v1::NetflowStatus> for Netflow {
+    fn from(netflow: v1::NetflowStatus) -> Self {
+        let dropped = netflow.dropped.into_iter().map(|dropped| (dropped.reason, dropped.count));
+        Self {
+            listens: netflow.listens,
+            datagrams: netflow.datagrams,
+            bytes: netflow.bytes,
+            exporters: netflow.exporters,
+            dropped: dropped.collect(),
+            kernel_drops: netflow.kernel_drops,
+            waiting_bytes: netflow.waiting_bytes,
+            periods_analyzed: netflow.periods_analyzed,
+            analyses_failed: netflow.analyses_failed,
         }
     }
 }

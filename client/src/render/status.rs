@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::text::{bytes, clip, counted, duration, number};
-use crate::api::{Keys, NodeStatus};
+use crate::api::{Keys, Netflow, NodeStatus};
 
 /// A line for each thing that an operator looks for.
 #[must_use]
@@ -112,10 +112,43 @@ fn totals(status: &NodeStatus) -> Vec<(&'static str, String)> {
             ),
         ),
     ];
+    if let Some(netflow) = &status.netflow {
+        lines.extend(routers(netflow));
+    }
     for refused in &status.refused {
         let from = refused.from.as_deref().map_or_else(|| short(&refused.from_org_id), clip);
         let text = format!("{} {} from {from}", number(refused.count), clip(&refused.reason));
         lines.push(("Refused", text));
+    }
+    lines
+}
+
+/// What routers send and, if there is something, what is lost of it.
+fn routers(netflow: &Netflow) -> Vec<(&'static str, String)> {
+    let mut lines = vec![(
+        "NetFlow",
+        format!(
+            "{}   {} from {}, {}; {} analyzed, {} on disk",
+            clip(&netflow.listens.join(", ")),
+            counted(netflow.datagrams, "datagram"),
+            counted(netflow.exporters, "exporter"),
+            bytes(netflow.bytes),
+            counted(netflow.periods_analyzed, "period"),
+            bytes(netflow.waiting_bytes),
+        ),
+    )];
+    let kernel = netflow.kernel_drops.filter(|lost| *lost > 0).map(|lost| ("kernel", lost));
+    let dropped = netflow.dropped.iter().map(|(reason, count)| (&**reason, *count));
+    let dropped = dropped
+        .chain(kernel)
+        .map(|(reason, count)| format!("{} {}", number(count), clip(&reason.replace('_', " "))));
+    let dropped: Vec<String> = dropped.collect();
+    if !dropped.is_empty() {
+        lines.push(("", format!("DROPPED: {}", dropped.join(", "))));
+    }
+    if netflow.analyses_failed > 0 {
+        let failed = number(netflow.analyses_failed);
+        lines.push(("", format!("FAILED: {failed} analyses, tried again: see the node's log")));
     }
     lines
 }
@@ -176,6 +209,16 @@ mod tests {
                 ..Refused::default()
             }],
             uptime_s: 7_380,
+            netflow: Some(Netflow {
+                listens: vec!["127.0.0.1:2055".to_owned()],
+                datagrams: 1_234,
+                bytes: 1_700_000,
+                exporters: 2,
+                dropped: [("not_netflow".to_owned(), 3)].into(),
+                kernel_drops: Some(4),
+                periods_analyzed: 1,
+                ..Netflow::default()
+            }),
             ..NodeStatus::default()
         };
         let hint = "compare it by voice, then `flowlore-node federation approve`";
@@ -188,6 +231,8 @@ Peers      B   backing off, not in sync   1.2 kB out, 0 B in   clock -3 s   last
 Store      0 blocks (0 own), 0 held back, 0 B, digest 
 Names      0 cached (0 B), 0 wait for evaluators, 0 labels for their slot
 Traffic    0 B to peers, 0 B from them
+NetFlow    127.0.0.1:2055   1,234 datagrams from 2 exporters, 1.7 MB; 1 period analyzed, 0 B on disk
+           DROPPED: 3 not netflow, 4 kernel
 Refused    2 bad_signature from B
 "
         );

@@ -50,6 +50,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         let serving = serve::start(node.clone()).await?;
         let (peers, clients) = (serving.peer_address, &serving.local_address);
         let metrics = serving.metrics_address.map(tracing::field::display);
+        for input in &serving.input_addresses {
+            tracing::info!(%input, "listening to routers");
+        }
         tracing::info!(org = %node.org.short(), %peers, %clients, metrics, "serving");
         drop(node);
         serving.until(stop).await?;

@@ -14,7 +14,7 @@ use tokio_stream::{Iter, iter};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::auth::require;
-use super::flows::analyzed;
+use super::flows::drafted;
 use super::upload::Upload;
 use super::{erase, internal, precondition};
 use crate::keys::NewKeys;
@@ -48,8 +48,8 @@ impl AdminService for AdminHandler {
         require(&request, Role::Contributor)?;
         let upload = Upload::receive(&self.0, request.into_inner()).await?;
         let node = self.0.clone();
-        let drafted = tokio::task::spawn_blocking(move || analyzed(&node, &upload, None));
-        let (_, _, drafted) = drafted.await.map_err(internal)??;
+        let drafted = tokio::task::spawn_blocking(move || drafted(&node, &upload));
+        let drafted = drafted.await.map_err(internal)??;
         Ok(Response::new(iter(dry_run(&drafted)?)))
     }
 

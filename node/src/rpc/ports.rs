@@ -76,7 +76,7 @@ pub fn clients(
         .layer(auth)
         .add_service(health)
         .add_service(reflection)
-        .add_service(bounded!(FlowServiceServer, FlowHandler::new(node.clone())))
+        .add_service(bounded!(FlowServiceServer, FlowHandler(node.clone())))
         .add_service(bounded!(ReputationServiceServer, ReputationHandler::new(node.clone())))
         .add_service(bounded!(LabelServiceServer, LabelHandler(node.clone())))
         .add_service(bounded!(AdminServiceServer, AdminHandler(node))))

@@ -7,6 +7,7 @@ use flowlore_common::roster::key_epoch::KeyOrigin;
 use flowlore_proto::v1;
 
 use crate::limits::CLOCK_OFFSET_S_MAX;
+use crate::netflow::{Dropped, Netflow};
 use crate::node::Node;
 use crate::roster::{Roster, fingerprint};
 use crate::rpc::admin::member_out;
@@ -37,7 +38,28 @@ pub fn status(node: &Node) -> v1::StatusResponse {
         peer_bytes_received,
         uptime_s: node.started.elapsed().as_secs(),
         alarms: alarms(node),
+        netflow: netflow(&node.netflow),
     }
+}
+
+fn netflow(netflow: &Netflow) -> Option<v1::NetflowStatus> {
+    let listens = netflow.listens();
+    let counts = &netflow.counts;
+    let dropped = Dropped::ALL.map(|reason| v1::DroppedCount {
+        reason: reason.name().to_owned(),
+        count: counts.dropped(reason),
+    });
+    (!listens.is_empty()).then(|| v1::NetflowStatus {
+        listens: listens.iter().map(ToString::to_string).collect(),
+        datagrams: counts.datagrams.get(),
+        bytes: counts.bytes.get(),
+        exporters: u64::try_from(counts.exporters.get()).unwrap_or(0),
+        dropped: dropped.into_iter().filter(|dropped| dropped.count > 0).collect(),
+        kernel_drops: netflow.kernel_drops(),
+        waiting_bytes: netflow.spool.bytes(),
+        periods_analyzed: counts.analyzed.get(),
+        analyses_failed: counts.failed.get(),
+    })
 }
 
 fn store(sizes: &Sizes) -> v1::StoreStatus {

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::num::NonZeroUsize;
 use std::path::{Component, Path, PathBuf};
 
 use flowlore_analyzer::direction::Home;
@@ -17,12 +16,12 @@ use tokio_stream::StreamExt as _;
 use tonic::{Status, Streaming};
 
 use super::internal;
-use crate::analyze::Effort;
 use crate::folder::UPLOAD_PREFIX;
 use crate::input::{Zone, read_assets, read_places, read_sequences};
+use crate::keep;
 use crate::limits::{
     UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX, UPLOAD_PART_BYTES_MAX, UPLOAD_PATH_BYTES_MAX,
-    UPLOAD_SILENCE_MAX, UPLOAD_TABLE_BYTES_MAX, UPLOADS_MAX,
+    UPLOAD_SILENCE_MAX, UPLOAD_TABLE_BYTES_MAX,
 };
 use crate::node::Node;
 use crate::output::{Output, Shown};
@@ -69,7 +68,7 @@ impl Upload {
             question: None,
             files: Vec::new(),
             open: None,
-            digest: blake3::Hasher::new_derive_key("flowlore upload v1"),
+            digest: keep::digest(),
             bytes: 0,
         })
     }
@@ -189,13 +188,6 @@ impl Upload {
     /// What the sender says about its paths.
     pub(super) fn notes(&self) -> &[String] {
         &self.options.notes
-    }
-
-    /// How much of this machine one upload may use.
-    pub(super) fn effort(node: &Node) -> Effort {
-        let memory_bytes = usize::try_from(node.config.memory_mib).unwrap_or(usize::MAX) << 20;
-        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Effort { threads, memory_bytes: memory_bytes / UPLOADS_MAX }
     }
 
     /// What the sender chose, and what the node's configuration says where it chose nothing.

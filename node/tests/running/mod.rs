@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowlore_common::env::SystemClock;
+use flowlore_common::env::{Clock, SystemClock};
 use flowlore_common::wire;
 use flowlore_node::command::init;
 use flowlore_node::config::Config;
@@ -29,6 +29,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Running {
     pub(crate) dir: PathBuf,
     pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) inputs: Vec<SocketAddr>,
     pub(crate) node: Arc<Node>,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<anyhow::Result<()>>,
@@ -36,19 +37,25 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(dir: &Path) -> Self {
+        Self::start_at(dir, Arc::new(SystemClock)).await
+    }
+
+    /// By another clock than the machine's.
+    pub(crate) async fn start_at(dir: &Path, clock: Arc<dyn Clock>) -> Self {
         let folder = Folder::open(dir).unwrap();
         let config = Config::load(&folder).unwrap();
         if joining::is_joining(&folder).unwrap() {
             joining::join(&folder, &config).await.unwrap();
         }
-        let node = Node::open(folder, config, Arc::new(SystemClock)).unwrap();
+        let node = Node::open(folder, config, clock).unwrap();
         let serving = serve::start(node.clone()).await.unwrap();
         let metrics = serving.metrics_address;
+        let inputs = serving.input_addresses.clone();
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(serving.until(async {
             let _ = stopped.await;
         }));
-        Self { dir: dir.to_owned(), metrics, node, stop, ended }
+        Self { dir: dir.to_owned(), metrics, inputs, node, stop, ended }
     }
 
     /// Stops it, and waits until its folder is free for the next.

@@ -1,0 +1,118 @@
+//! Logs that this node is given to keep, by callers or by routers: analyzed, archived, remembered, and what of them may
+//! leave handed to the one door. Given again, they count once.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use flowlore_analyzer::options::Options;
+use flowlore_analyzer::report::Analysis;
+use flowlore_analyzer::settle::{Contacted, Witness};
+use flowlore_analyzer::source::Opening;
+use flowlore_common::env::SystemRng;
+use flowlore_common::label::Purpose;
+
+use crate::analyze::{Effort, analyze_and};
+use crate::limits::UPLOADS_MAX;
+use crate::node::Node;
+use crate::observe::{observed, suspicions};
+use crate::publish::{Draft, draft};
+
+/// Logs, and how they are looked at.
+pub(crate) struct Given<'a> {
+    pub(crate) paths: &'a [PathBuf],
+    pub(crate) options: &'a Options,
+    /// Of all their bytes: what they are recognised by when they come again.
+    pub(crate) digest: blake3::Hash,
+    /// Whether nothing of them may be published.
+    pub(crate) keep_here: bool,
+}
+
+/// What of logs is on its way out.
+pub(crate) struct Publication {
+    /// Names, by purpose, and those that must never become a token.
+    pub(crate) contacted: u64,
+    pub(crate) suspected: u64,
+    pub(crate) never: u64,
+    /// Why it is not, if it is not.
+    pub(crate) withheld: Option<&'static str>,
+}
+
+/// Why logs were not kept.
+pub(crate) enum Failed {
+    /// They, or what is known beside them, cannot be used.
+    Unusable(anyhow::Error),
+    /// This node could not keep what they say.
+    NotKept(anyhow::Error),
+}
+
+impl Failed {
+    fn here(error: impl Into<anyhow::Error>) -> Self {
+        Self::NotKept(error.into())
+    }
+}
+
+/// Of the bytes of all logs, in their order.
+pub(crate) fn digest() -> blake3::Hasher {
+    blake3::Hasher::new_derive_key("flowlore upload v1")
+}
+
+/// How much of this machine one analysis may use.
+pub(crate) fn effort(node: &Node) -> Effort {
+    let memory_bytes = usize::try_from(node.config.memory_mib).unwrap_or(usize::MAX) << 20;
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Effort { threads, memory_bytes: memory_bytes / UPLOADS_MAX }
+}
+
+/// The report of logs, and what of them may leave; nothing is kept. Blocks.
+///
+/// # Errors
+/// They cannot be read.
+pub(crate) fn look(
+    node: &Node,
+    paths: &[PathBuf],
+    options: &Options,
+    witness: Option<&dyn Witness>,
+) -> anyhow::Result<(Analysis, Vec<Contacted>, Draft)> {
+    let (analysis, contacted) =
+        analyze_and(paths, Opening::ByContent, effort(node), options, witness, |part| {
+            part.contacted()
+        })?;
+    let roster = node.store.roster();
+    let policy = node.own_policy(&roster);
+    let suspicions = suspicions(analysis.report.findings.iter().chain(&analysis.unlisted.findings));
+    let drafted =
+        draft(&observed(&contacted), &suspicions, &policy, node.slots(&roster), &mut SystemRng);
+    Ok((analysis, contacted, drafted))
+}
+
+/// The report of logs, whose flows and destinations are kept from here on, and what of them is on its way out. Blocks.
+///
+/// # Errors
+/// As [`Failed`] says; given again, they count as if for the first time.
+pub(crate) fn keep(node: &Node, given: &Given<'_>) -> Result<(Analysis, Publication), Failed> {
+    let keeper = node.flows.keeper(given.digest.to_hex().as_str()).map_err(Failed::here)?;
+    let witness = keeper.as_ref().map(|keeper| keeper as &dyn Witness);
+    let (analysis, contacted, drafted) =
+        look(node, given.paths, given.options, witness).map_err(Failed::Unusable)?;
+    if let Some(keeper) = keeper {
+        keeper.commit().map_err(Failed::here)?;
+    }
+    let incidents = analysis.report.incidents.iter().chain(&analysis.unlisted.incidents);
+    node.here().saw(*given.digest.as_bytes(), &contacted, incidents).map_err(Failed::here)?;
+    let withheld = if given.keep_here {
+        Some("keep_here")
+    } else {
+        (!node.config.publish.enabled).then_some("disabled")
+    };
+    let publication = Publication {
+        contacted: drafted.count(Purpose::Contacted),
+        suspected: drafted.count(Purpose::Suspected),
+        never: drafted.kept.values().sum(),
+        withheld,
+    };
+    if withheld.is_none() {
+        let slots = node.slots(&node.store.roster());
+        node.outbox().observe(drafted.statements, slots).map_err(Failed::here)?;
+    }
+    Ok((analysis, publication))
+}

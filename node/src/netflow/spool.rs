@@ -1,0 +1,155 @@
+//! Files of datagrams on their way to the analysis. A file that is written has another name than one that is closed;
+//! a process that ends in between leaves both to the next one.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context as _, Result};
+
+use super::packet::FILE_HEADER;
+use crate::folder::make_private_dir;
+use crate::limits::{SPOOL_BUFFER_BYTES, SPOOL_FILES_MAX};
+
+/// The folder in the node's.
+pub(super) const FOLDER: &str = "private/spool";
+/// How the name of a file ends that is written.
+const OPEN: &str = "open";
+/// How the name of a file ends that waits.
+const CLOSED: &str = "pcap";
+
+/// The folder, and how much is in it.
+#[derive(Debug)]
+pub struct Spool {
+    folder: PathBuf,
+    bytes_max: u64,
+    bytes: AtomicU64,
+    /// Of the next file. Names are in the order of their beginning.
+    next: AtomicU64,
+}
+
+impl Spool {
+    /// Closes what an earlier process left open. Nobody else uses the folder.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn open(folder: &Path, bytes_max: u64) -> Result<Self> {
+        let mut newest = 0;
+        let mut bytes = 0;
+        for path in files(folder).with_context(|| folder.display().to_string())? {
+            let path = if path.extension().is_some_and(|end| end == OPEN) {
+                let closed = path.with_extension(CLOSED);
+                fs::rename(&path, &closed).with_context(|| path.display().to_string())?;
+                closed
+            } else {
+                path
+            };
+            newest = newest.max(number(&path).unwrap_or_default());
+            bytes += path.metadata().with_context(|| path.display().to_string())?.len();
+        }
+        let (bytes, next) = (AtomicU64::new(bytes), AtomicU64::new(newest + 1));
+        Ok(Self { folder: folder.to_owned(), bytes_max, bytes, next })
+    }
+
+    /// Files that wait, the oldest first.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn waiting(&self) -> io::Result<Vec<PathBuf>> {
+        let mut all = files(&self.folder)?;
+        all.retain(|path| path.extension().is_some_and(|end| end == CLOSED));
+        all.sort_unstable_by_key(|path| number(path));
+        Ok(all)
+    }
+
+    /// Bytes of all files, also of those that are written.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Removes a file that was read.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        let bytes = path.metadata()?.len();
+        fs::remove_file(path)?;
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub(super) fn begin(&self) -> Result<Open<'_>> {
+        make_private_dir(&self.folder)?;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder.join(format!("{number:020}.{OPEN}"));
+        let file = File::create_new(&path).with_context(|| path.display().to_string())?;
+        let out = BufWriter::with_capacity(SPOOL_BUFFER_BYTES, file);
+        let mut open = Open { spool: self, out, path, unwritten: 0 };
+        open.put(&FILE_HEADER)?;
+        open.unwritten = 0;
+        Ok(open)
+    }
+
+    /// Whether so many more bytes have room.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.bytes() + bytes as u64 <= self.bytes_max
+    }
+
+    /// Whether so many files wait that none is to be added.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.waiting().is_ok_and(|waiting| waiting.len() >= SPOOL_FILES_MAX)
+    }
+}
+
+/// All files of the folder; none where there is no folder.
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|entry| Ok(entry?.path())).collect(),
+    }
+}
+
+fn number(path: &Path) -> Option<u64> {
+    path.file_stem()?.to_str()?.parse().ok()
+}
+
+/// A file that is written.
+#[derive(Debug)]
+pub(super) struct Open<'a> {
+    spool: &'a Spool,
+    out: BufWriter<File>,
+    path: PathBuf,
+    /// Datagrams that may not have reached the file.
+    pub(super) unwritten: u64,
+}
+
+impl Open<'_> {
+    /// Puts a datagram, and what it needs before it, at the end: all of it or, where the disk refuses, nothing.
+    pub(super) fn put(&mut self, packets: &[u8]) -> io::Result<()> {
+        // Longer ones would go past the buffer, in pieces.
+        debug_assert!(packets.len() < SPOOL_BUFFER_BYTES);
+        self.out.write_all(packets)?;
+        self.unwritten += 1;
+        self.spool.bytes.fetch_add(packets.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()?;
+        self.unwritten = 0;
+        Ok(())
+    }
+
+    /// Lets it wait for the analysis. Where the disk refuses the last of it, the rest waits; gives how many datagrams
+    /// were lost then, at most.
+    pub(super) fn close(mut self) -> io::Result<u64> {
+        let flushed = self.flush();
+        fs::rename(&self.path, self.path.with_extension(CLOSED))?;
+        Ok(if flushed.is_ok() { 0 } else { self.unwritten })
+    }
+}

@@ -1,0 +1,169 @@
+//! Datagrams into a spool without a socket and a node: what is kept, what is counted, what an earlier process left.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use flowlore_analyzer::limits::ANNOUNCED_EXPORTER_BYTES_MAX;
+use flowlore_common::time::Micros;
+use tokio::sync::Notify;
+
+use super::gathering::Gathering;
+use super::{Counts, Dropped, Netflow, Spool, packet};
+use crate::limits::{SPOOL_BUFFER_BYTES, SPOOL_FILES_MAX};
+
+const MINUTE: i64 = 60 * 1_000_000;
+const NOW: Micros = Micros(1_795_514_400_000_000);
+
+fn later(minutes: i64) -> Micros {
+    Micros(NOW.0 + minutes * MINUTE)
+}
+
+fn netflow(dir: &Path, bytes_max: u64) -> Netflow {
+    Netflow {
+        spool: Spool::open(&dir.join("spool"), bytes_max).unwrap(),
+        counts: Counts::default(),
+        over: Notify::new(),
+        listens: Vec::new().into(),
+    }
+}
+
+fn at(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// NetFlow 5, one record.
+fn datagram(sequence: u32) -> Vec<u8> {
+    let mut datagram = vec![0, 5, 0, 1];
+    for word in [10_000_u32, 1_795_514_400, 0, sequence, 0] {
+        datagram.extend(word.to_be_bytes());
+    }
+    datagram.resize(24 + 48, 1);
+    datagram
+}
+
+fn gather<'a>(netflow: &'a Netflow, from: &'a [ipnet::IpNet]) -> Gathering<'a> {
+    Gathering::new(netflow, at("127.0.0.1:2055"), (MINUTE, from), NOW)
+}
+
+fn waiting(netflow: &Netflow) -> Vec<PathBuf> {
+    netflow.spool.waiting().unwrap()
+}
+
+#[test]
+fn a_period_is_a_file_and_an_empty_one_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let netflow = netflow(dir.path(), u64::MAX);
+    let mut gathering = gather(&netflow, &[]);
+    let from = at("192.0.2.1:5000");
+    for sequence in 0..3 {
+        gathering.take(from, &datagram(sequence), NOW);
+    }
+    gathering.turn(NOW);
+    assert!(waiting(&netflow).is_empty());
+    gathering.turn(later(1));
+    gathering.turn(later(2));
+    gathering.take(from, &datagram(3), later(2));
+    gathering.end(later(2));
+    let sizes: Vec<u64> =
+        waiting(&netflow).iter().map(|path| path.metadata().unwrap().len()).collect();
+    let packet = 16 + 28 + 72;
+    assert_eq!(sizes, [24 + 3 * packet, 24 + packet]);
+    assert_eq!(netflow.spool.bytes(), sizes.iter().sum::<u64>());
+    assert_eq!((netflow.counts.datagrams.get(), netflow.counts.bytes.get()), (4, 4 * 72));
+    for path in waiting(&netflow) {
+        netflow.spool.remove(&path).unwrap();
+    }
+    assert_eq!((netflow.spool.bytes(), waiting(&netflow).len()), (0, 0));
+}
+
+#[test]
+fn what_is_not_kept_is_counted_under_its_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes_max = SPOOL_BUFFER_BYTES as u64 + 1_000;
+    let netflow = netflow(dir.path(), bytes_max);
+    let from = ["192.0.2.0/24".parse().unwrap()];
+    let mut gathering = gather(&netflow, &from);
+    gathering.take(at("198.51.100.1:1"), &datagram(0), NOW);
+    gathering.take(at("[::ffff:192.0.2.7]:1"), b"no NetFlow", NOW);
+    let mut long = datagram(1);
+    long.resize(65_510, 0);
+    gathering.take(at("192.0.2.1:1"), &long, NOW);
+    for sequence in 1..=20 {
+        gathering.take(at("192.0.2.1:1"), &datagram(sequence), NOW);
+    }
+    gathering.end(NOW);
+    let kept = (netflow.spool.bytes() - 24) / (16 + 28 + 72);
+    assert_eq!(kept, 9, "the bound is kept");
+    let counted = Dropped::ALL.map(|reason| netflow.counts.dropped(reason));
+    assert_eq!(counted, [1, 1, 1, 20 - kept, 0]);
+    assert_eq!(netflow.counts.datagrams.get(), 23);
+    // Room that is made is used.
+    netflow.spool.remove(&waiting(&netflow)[0]).unwrap();
+    let mut gathering = gather(&netflow, &from);
+    gathering.take(at("192.0.2.1:1"), &datagram(21), NOW);
+    gathering.end(NOW);
+    assert_eq!(waiting(&netflow).len(), 1);
+}
+
+#[test]
+fn a_disk_that_refuses_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let netflow = netflow(dir.path(), u64::MAX);
+    fs::write(dir.path().join("spool"), b"no folder").unwrap();
+    let mut gathering = gather(&netflow, &[]);
+    gathering.take(at("192.0.2.1:1"), &datagram(0), NOW);
+    assert_eq!(netflow.counts.dropped(Dropped::Disk), 1);
+    fs::remove_file(dir.path().join("spool")).unwrap();
+    gathering.take(at("192.0.2.1:1"), &datagram(1), NOW);
+    gathering.end(NOW);
+    assert_eq!(waiting(&netflow).len(), 1, "it goes on when the disk does");
+}
+
+#[test]
+fn what_a_process_left_waits_for_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = netflow(dir.path(), u64::MAX);
+    let mut gathering = gather(&first, &[]);
+    gathering.take(at("192.0.2.1:1"), &datagram(0), NOW);
+    gathering.turn(later(1));
+    gathering.take(at("192.0.2.1:1"), &datagram(1), later(1));
+    gathering.rest();
+    // Killed: nothing is dropped, nothing closed.
+    std::mem::forget(gathering);
+    let second = netflow(dir.path(), u64::MAX);
+    let left = waiting(&second);
+    assert_eq!((left.len(), second.spool.bytes()), (2, first.spool.bytes()));
+    assert!(fs::read(&left[1]).unwrap().ends_with(&datagram(1)));
+    let mut gathering = gather(&second, &[]);
+    gathering.take(at("192.0.2.1:1"), &datagram(2), NOW);
+    gathering.end(NOW);
+    let all = waiting(&second);
+    assert_eq!((&all[..2], all.len()), (&left[..], 3), "in the order in which they began");
+}
+
+#[test]
+fn when_many_files_wait_the_period_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let netflow = netflow(dir.path(), u64::MAX);
+    let mut gathering = gather(&netflow, &[]);
+    for minute in 0..SPOOL_FILES_MAX as i64 + 5 {
+        gathering.take(at("192.0.2.1:1"), &datagram(0), later(minute));
+        gathering.turn(later(minute + 1));
+    }
+    assert_eq!(waiting(&netflow).len(), SPOOL_FILES_MAX);
+    gathering.end(NOW);
+    let all = waiting(&netflow);
+    let last = all.last().unwrap().metadata().unwrap().len();
+    assert_eq!((all.len(), last), (SPOOL_FILES_MAX + 1, 24 + 5 * (16 + 28 + 72)));
+}
+
+#[test]
+fn a_datagram_and_what_stands_before_it_have_room_in_the_buffer() {
+    let mut packets = vec![];
+    for bytes in [ANNOUNCED_EXPORTER_BYTES_MAX + 1_024, 65_527] {
+        let ends = (at("[2001:db8::1]:1"), at("[2001:db8::2]:2"));
+        packet::put(&mut packets, NOW, ends, &vec![0; bytes]).unwrap();
+    }
+    assert!(packets.len() < SPOOL_BUFFER_BYTES);
+}
