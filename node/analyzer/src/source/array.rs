@@ -3,6 +3,7 @@
 use memchr::memchr3;
 
 use super::begun::{Begun, Element};
+use super::bytes;
 
 /// Where in the array the bytes so far have led.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +64,17 @@ impl Elements {
             self.escaped = false;
             return at + 1;
         }
-        let Some(found) = memchr3(b'"', b'\\', b'\n', &block[at..]) else { return block.len() };
+        let rest = &block[at..];
+        // Most strings are so short that a call would cost more than the look.
+        let near = rest.first_chunk::<16>().map_or(0, |part| {
+            let hits = [b'"', b'\\', b'\n'].map(|byte| bytes::equal_in_part(part, byte));
+            hits.into_iter().fold(0, |all, some| all | some)
+        });
+        let found = match near {
+            0 => memchr3(b'"', b'\\', b'\n', rest),
+            hits => Some(hits.trailing_zeros() as usize),
+        };
+        let Some(found) = found else { return block.len() };
         match block[at + found] {
             b'\\' => self.escaped = true,
             _ => self.in_string = false,

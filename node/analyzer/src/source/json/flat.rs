@@ -51,20 +51,10 @@ pub(super) fn scan(
     if cursor.eat(b'}').is_none() {
         keys.restart();
         loop {
-            let column = match keys.expected(bytes, cursor.at) {
-                Some((length, column)) => {
-                    cursor.quotes = cursor.quotes.get(2..)?;
-                    cursor.at += length;
-                    column
-                }
-                None => cursor.key(keys)?,
-            };
+            let column = cursor.key(keys)?;
             places[column] = cursor.value()?;
-            if cursor.eat(b',').is_none() {
-                cursor.blanks();
-                if cursor.eat(b',').is_none() {
-                    break;
-                }
+            if cursor.comma().is_none() {
+                break;
             }
         }
         cursor.eat(b'}')?;
@@ -101,19 +91,40 @@ impl Cursor<'_> {
         }
     }
 
-    /// A key that is not the expected one, or has blanks around it, and its colon: its column.
-    #[inline(never)]
+    /// The comma behind a value.
+    #[inline(always)]
+    fn comma(&mut self) -> Option<()> {
+        self.eat(b',').or_else(|| {
+            self.blanks();
+            self.eat(b',')
+        })
+    }
+
+    /// A key and its colon: its column.
+    #[inline(always)]
     fn key(&mut self, keys: &mut Keys) -> Option<usize> {
+        self.expected_key(keys).or_else(|| self.other_key(keys))
+    }
+
+    #[inline(always)]
+    fn expected_key(&mut self, keys: &mut Keys) -> Option<usize> {
+        let (length, column) = keys.expected(self.bytes, self.at)?;
+        self.quotes = self.quotes.get(2..)?;
+        self.at += length;
+        Some(column)
+    }
+
+    /// A key that is not the expected one, or has blanks around it.
+    #[inline(never)]
+    fn other_key(&mut self, keys: &mut Keys) -> Option<usize> {
         self.blanks();
-        if let Some((length, column)) = keys.expected(self.bytes, self.at) {
-            self.quotes = self.quotes.get(2..)?;
-            self.at += length;
+        if let Some(column) = self.expected_key(keys) {
             return Some(column);
         }
-        let key = self.string()?;
+        let name = self.string()?;
         self.blanks();
         self.eat(b':')?;
-        Some(keys.column(self.bytes.get(key.start as usize..key.end as usize)?))
+        Some(keys.column(self.bytes.get(name.start as usize..name.end as usize)?))
     }
 
     #[inline(always)]
@@ -153,8 +164,7 @@ impl Cursor<'_> {
                 if item.start == item.end {
                     return None;
                 }
-                self.blanks();
-                if self.eat(b',').is_none() {
+                if self.comma().is_none() {
                     break;
                 }
                 self.blanks();
