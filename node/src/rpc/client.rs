@@ -16,6 +16,7 @@ use flowlore_proto::v1::flow_service_client::FlowServiceClient;
 use flowlore_proto::v1::label_service_client::LabelServiceClient;
 use flowlore_proto::v1::reputation_service_client::ReputationServiceClient;
 use hyper_util::rt::TokioIo;
+use prost::Message as _;
 use prost::bytes::Bytes;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_stream::{Stream, StreamExt as _};
@@ -245,16 +246,20 @@ impl Local {
         &mut self,
         destinations: Vec<String>,
     ) -> Result<Streaming<v1::Answers>, Status> {
-        let request = v1::LookupRequest { destinations };
+        let mut request = v1::LookupRequest { destinations };
         let session = || self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let known = session().clone();
         if let Some(known) = known {
-            let mut within = Request::new(request.clone());
+            // Should it be needed again: far cheaper than a copy of every text.
+            let again = request.encode_to_vec();
+            let mut within = Request::new(request);
             within.metadata_mut().insert(AUTHORIZATION.as_str(), known);
             match self.reputation.lookup(within).await {
                 Err(status) if status.code() == Code::Unauthenticated => {}
                 done => return Ok(done?.into_inner()),
             }
+            let again = v1::LookupRequest::decode(&*again);
+            request = again.map_err(|error| Status::internal(error.to_string()))?;
         }
         let mut signed = Request::new(request);
         signed.metadata_mut().insert(SESSION, AsciiMetadataValue::from_static(OPEN));
