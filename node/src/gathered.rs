@@ -1,7 +1,7 @@
-//! A connection on which small writes wait for the next large one, or for the flush. HTTP/2 (h2) sends every frame of
-//! more than 256 bytes by a call to the system of its own where a stream takes several buffers in one call; where it does not, frames of
-//! up to 1,024 bytes go together, answers to many calls in one write, but the head of a larger frame goes alone. Here
-//! both go together.
+//! A connection on which small writes wait for the next large one, or for the flush. Where a stream takes several
+//! buffers in one call to the system, HTTP/2 (h2) sends every frame of more than 256 bytes by a call of its own. Where
+//! it does not, frames of up to 1,024 bytes go together, answers to many calls in one write, but the head of a larger
+//! frame goes alone. Here both go together.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

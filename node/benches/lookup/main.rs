@@ -1,9 +1,16 @@
-//! Look-ups of known names over the local port, in a session, beside an empty tonic call under the same load in the same run, a call
-//! that is answered with the same bytes and looks nothing up, and Redis MGET of values of the same size where redis-server is installed.
+//! Look-ups of known names over the local port, in a session, beside others under the same load in the same run: an
+//! empty tonic call; a tonic call that is answered with the same bytes and looks nothing up; and Redis MGET of values of
+//! the same size where redis-server is installed.
 //!
 //! `cargo bench -p flowlore-node --bench lookup [-- NAMES]`. Both ends share this machine. Goals: single look-ups at
 //! 80 % of the rate of an empty call with a p99 of at most 1.25 times its p99; batches of 1,000 at half of an empty
 //! batch and no slower than MGET.
+//!
+//! Where a batch's time goes, microseconds of CPU a name, both ends, on two cores that other programs used, too: an
+//! empty batch, which decodes the names and answers nothing, 0.18; the same bytes without a look-up 0.4, as 228 bytes a
+//! name are copied by encoder, socket, HTTP/2 and decoder; a look-up 0.66, and 2.3 when each answer was put together
+//! and taken apart; MGET, which sends 170 bytes, 0.3. A batch at half of an empty one would take less than tonic takes
+//! to carry the answers. A single look-up takes 41, the same bytes and an empty call 34.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 
 mod load;
