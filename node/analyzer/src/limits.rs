@@ -71,6 +71,9 @@ pub const MAPPED_FIELDS_MAX: usize = 32;
 
 // --- NetFlow, IPFIX and clouds' flow logs ---
 
+/// Bytes of a block of nfcapd's, unpacked, and compressed: nfdump's own buffers have at most 5 MiB.
+pub const NFCAPD_BLOCK_BYTES_MAX: usize = 8 << 20;
+
 /// Routers, and parts of routers that count for themselves, of one input: large networks have hundreds.
 pub const EXPORTERS_MAX: usize = 4_096;
 /// Templates of all exporters of one input: a router has about ten, with those of options.

@@ -5,13 +5,17 @@
 //! header | block: head, records: head, elements | block ... | appendix
 //! ```
 //!
-//! All numbers are as the machine had them that wrote the file, in practice little-endian.
+//! Blocks may be compressed, each for itself; those are read whole. All numbers are as the machine had them that wrote the file, in practice little-endian.
+
+mod unpack;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use self::unpack::Packing;
 use super::FileTally;
 use super::table::Decoder;
 use super::ways::{Counts, Record, Ways};
+use crate::limits::NFCAPD_BLOCK_BYTES_MAX;
 use crate::packed::Addr;
 use crate::record::{Sink, Skip};
 
@@ -53,16 +57,15 @@ pub(super) fn open() -> Box<dyn Decoder> {
 
 #[derive(Debug, Default)]
 struct File {
-    /// The beginning of a part whose end is to come: at most a record.
+    /// The beginning of a part whose end is to come: at most a record, or a compressed block.
     begun: Vec<u8>,
     place: Place,
-    /// How blocks are compressed; 0: not.
-    compression: u8,
+    packing: Packing,
     blocks_left: u32,
     /// The collector writes the number of blocks when it closes a file; until then blocks go on to the end.
     is_live: bool,
     ways: Ways,
-    compressed: u64,
+    not_unpacked: u64,
     sampled: u64,
 }
 
@@ -74,6 +77,8 @@ enum Place {
     Block,
     /// So many bytes of records.
     Records(usize),
+    /// So many bytes, which hold records when they are unpacked.
+    Packed(usize),
     /// So many bytes that are not looked at.
     Passed(usize),
     /// Behind the last block, or where lengths cannot be.
@@ -105,7 +110,7 @@ impl Decoder for File {
         let at_end = match self.place {
             Place::Done => true,
             Place::Block | Place::Records(0) | Place::Passed(0) => self.is_live,
-            Place::Header | Place::Records(_) | Place::Passed(_) => false,
+            Place::Header | Place::Records(_) | Place::Packed(_) | Place::Passed(_) => false,
         };
         let is_whole = at_end && self.begun.is_empty();
         if self.is_live {
@@ -118,11 +123,11 @@ impl Decoder for File {
             tally.skip(Skip::CutOff, 1);
         }
         self.ways.settle(tally, sink);
-        if self.compressed > 0 {
+        if self.not_unpacked > 0 {
             tally.notes.insert(format!(
-                "records in compressed blocks, not read: {}; write them anew with \
-                 `nfdump -r OLD -w NEW`, without -z or -j",
-                self.compressed
+                "records in blocks compressed with LZO, not read: {}; write them anew with \
+                 `nfdump -r OLD -w NEW`, without -z",
+                self.not_unpacked
             ));
         }
         if self.sampled > 0 {
@@ -153,7 +158,7 @@ impl File {
             Place::Header => {
                 let mut header = Little(rest.take(HEADER_BYTES)?);
                 header.take(16)?; // mark, layout, version of nfdump, time
-                self.compression = header.u8()?;
+                self.packing = Packing::of(header.u8()?);
                 let encryption = header.u8()?;
                 header.take(18)?; // appendix, size of blocks
                 self.blocks_left = header.u32()?;
@@ -165,18 +170,28 @@ impl File {
                 let (records, length) = (head.u32()?, head.u32()? as usize);
                 let (kind, flags) = (head.u16()?, head.u16()?);
                 self.blocks_left = self.blocks_left.saturating_sub(1);
-                if self.compression != 0 && flags & PLAIN == 0 {
-                    self.compressed += u64::from(records);
-                    tally.records += u64::from(records);
-                    tally.skip(Skip::UnusedLog, u64::from(records));
+                let packing = if flags & PLAIN == 0 { self.packing } else { Packing::None };
+                if kind != RECORDS || packing == Packing::Unknown {
+                    let records = u64::from(records);
+                    self.not_unpacked += if packing == Packing::Unknown { records } else { 0 };
+                    tally.records += records;
+                    tally.skip(Skip::UnusedLog, records);
                     Place::Passed(length)
-                } else if kind == RECORDS {
+                } else if packing == Packing::None {
                     Place::Records(length)
-                } else {
-                    tally.records += u64::from(records);
-                    tally.skip(Skip::UnusedLog, u64::from(records));
+                } else if length > NFCAPD_BLOCK_BYTES_MAX {
+                    bad_block(tally);
                     Place::Passed(length)
+                } else {
+                    Place::Packed(length)
                 }
+            }
+            Place::Packed(length) => {
+                match self.packing.unpack(rest.take(length)?) {
+                    Some(records) => self.unpacked(Little(&records), tally),
+                    None => bad_block(tally),
+                }
+                self.next()
             }
             Place::Records(0) | Place::Passed(0) => self.next(),
             Place::Records(left) => {
@@ -185,14 +200,7 @@ impl File {
                 if length < HEAD_BYTES || length > left {
                     broken(tally)
                 } else {
-                    let record = rest.take(length)?;
-                    if kind == FLOW {
-                        tally.records += 1;
-                        let added = self.flow(record).and_then(|record| self.ways.add(record));
-                        if let Err(reason) = added {
-                            tally.skip(reason, 1);
-                        }
-                    }
+                    self.record(kind, rest.take(length)?, tally);
                     Place::Records(left - length)
                 }
             }
@@ -207,6 +215,29 @@ impl File {
             }
         };
         Some(())
+    }
+
+    /// Reads the records of a block that was unpacked. Where they are broken, the next block begins where it did.
+    fn unpacked(&mut self, mut rest: Little<'_>, tally: &mut FileTally) {
+        while !rest.0.is_empty() {
+            let mut head = rest;
+            let record = head.u16().zip(head.u16()).and_then(|(kind, length)| {
+                let length = usize::from(length);
+                rest.take(length).filter(|_| length >= HEAD_BYTES).map(|record| (kind, record))
+            });
+            let Some((kind, record)) = record else { return bad_block(tally) };
+            self.record(kind, record, tally);
+        }
+    }
+
+    fn record(&mut self, kind: u16, record: &[u8], tally: &mut FileTally) {
+        if kind == FLOW {
+            tally.records += 1;
+            let added = self.flow(record).and_then(|record| self.ways.add(record));
+            if let Err(reason) = added {
+                tally.skip(reason, 1);
+            }
+        }
     }
 
     fn next(&self) -> Place {
@@ -235,9 +266,13 @@ impl File {
 
 /// Counts a part whose lengths cannot be, or that is encrypted: what follows is not read.
 fn broken(tally: &mut FileTally) -> Place {
+    bad_block(tally);
+    Place::Done
+}
+
+fn bad_block(tally: &mut FileTally) {
     tally.records += 1;
     tally.skip(Skip::BadBlock, 1);
-    Place::Done
 }
 
 /// What the elements of a record say.

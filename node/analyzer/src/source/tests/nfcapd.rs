@@ -1,7 +1,10 @@
 //! nfcapd's files: blocks and records in any cut, what cannot be read counted. Files are written here after
 //! nfdump's `nffile.h` and `nfxV3.h`.
 
+use std::io::Read as _;
+
 use super::collect::{blocks, pieces, read};
+use crate::limits::NFCAPD_BLOCK_BYTES_MAX;
 use crate::record::Skip;
 use crate::source::FileTally;
 
@@ -165,9 +168,9 @@ fn what_cannot_be_read_is_counted() {
     let expected = [(Skip::MissingField, 1), (Skip::BadTime, 1), (Skip::BadPacket, 1)];
     assert_eq!(tally.skipped, expected.into());
 
-    // Of a compressed file, a plain block is read.
+    // Of a file compressed with LZO, a plain block is read.
     let blocks = [block(3, 0, &[vec![7; 9], vec![]]), block(3, 1, std::slice::from_ref(&good))];
-    let (records, tally) = flows(&file(3, &blocks));
+    let (records, tally) = flows(&file(1, &blocks));
     assert_eq!((records.len(), tally.notes.len()), (1, 1), "{tally:?}");
     assert_eq!(tally.skipped, [(Skip::UnusedLog, 2)].into());
 
@@ -181,6 +184,84 @@ fn what_cannot_be_read_is_counted() {
     let mut encrypted = whole;
     encrypted[17] = 1;
     assert_eq!(flows(&encrypted).1.skipped, [(Skip::BadBlock, 1)].into());
+}
+
+fn lz4(block: &[u8]) -> Vec<u8> {
+    lz4_flex::block::compress(block)
+}
+
+fn bzip2(block: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let level = bzip2::Compression::fast();
+    bzip2::read::BzEncoder::new(block, level).read_to_end(&mut out).unwrap();
+    out
+}
+
+fn zstd(block: &[u8]) -> Vec<u8> {
+    zstd::bulk::compress(block, 1).unwrap()
+}
+
+/// A way to compress: its number, and how.
+type Packing = (u8, fn(&[u8]) -> Vec<u8>);
+
+const PACKINGS: [Packing; 3] = [(2, bzip2), (3, lz4), (4, zstd)];
+
+/// The blocks of a file, compressed.
+fn packed(file: &[u8], (number, pack): Packing) -> Vec<u8> {
+    let mut out = file[..40].to_vec();
+    out[16] = number;
+    let mut rest = &file[40..];
+    for _ in 0..u32::from_le_bytes(*file[36..].first_chunk().unwrap()) {
+        let length = u32::from_le_bytes(*rest[4..].first_chunk().unwrap()) as usize;
+        let body = pack(&rest[12..12 + length]);
+        out.extend(&rest[..4]);
+        out.extend((body.len() as u32).to_le_bytes());
+        out.extend(&rest[8..12]);
+        out.extend(body);
+        rest = &rest[12 + length..];
+    }
+    out.extend(rest);
+    out
+}
+
+#[test]
+fn compressed_blocks_say_what_plain_ones_say() {
+    let plain = read("x", day());
+    for packing in PACKINGS {
+        let file = packed(&day(), packing);
+        assert_eq!(read("x", &file), plain, "{}", packing.0);
+        for size in [1, 2, 3, 7, 24, 100] {
+            assert_eq!(blocks("x", &file, size), plain, "{}, blocks of {size}", packing.0);
+        }
+        for length in 20..file.len() - b"an appendix".len() {
+            let (_, tally) = read("x", &file[..length]);
+            assert_eq!(tally.skipped.get(&Skip::CutOff), Some(&1), "{}, {length}", packing.0);
+        }
+    }
+}
+
+#[test]
+fn what_unpacks_to_too_much_or_nothing_costs_its_block_only() {
+    let good = record(0, &[ipv4(HERE, THERE), generic([10, 1_020], [50_000, 443], 6, 0x1b)]);
+    for (number, pack) in PACKINGS {
+        let bomb = pack(&vec![0; NFCAPD_BLOCK_BYTES_MAX + 1]);
+        let mut broken = pack(&good);
+        let middle = broken.len() / 2;
+        broken.truncate(middle);
+        // It unpacks, and holds half a record behind a whole one.
+        let half = pack(&[&good[..], &good[..good.len() / 2]].concat());
+        let all = [bomb, broken, half, pack(&good)].map(|body| block(3, 0, &[body]));
+        let (records, tally) = flows(&file(number, &all));
+        let mut skipped = tally.skipped;
+        assert_eq!(skipped.remove(&Skip::BadBlock), Some(3), "{number}");
+        // The same flow from the half block and the last one.
+        assert_eq!((records.len(), skipped), (1, [(Skip::Duplicate, 1)].into()), "{number}");
+    }
+    // A length that no block has.
+    let mut long = block(3, 0, &[vec![0; 9]]);
+    long[4..8].copy_from_slice(&(NFCAPD_BLOCK_BYTES_MAX as u32 + 1).to_le_bytes());
+    let (_, tally) = flows(&file(3, &[long]));
+    assert_eq!(tally.skipped.get(&Skip::BadBlock), Some(&1));
 }
 
 #[test]
