@@ -1,6 +1,8 @@
 //! Routers' records: versions, templates in any order, both ways put together, what was lost.
 
+use flowlore_common::env::SeededRng;
 use flowlore_common::time::Micros;
+use rand_core::RngCore as _;
 
 use super::collect::{blocks, pieces, read};
 use super::frames::{counted, ethernet, ipv4, pcap, udp};
@@ -255,8 +257,8 @@ fn uptimes_count_from_the_start_that_an_option_tells() {
             [(1, ipfix(0, &[&learn[..], &sets[..1]].concat())), (1, ipfix(1, &sets[1..]))];
         files(&datagrams, cut).pop().unwrap()
     };
-    let whole = read("x", &file(&[])).0.sorted().0;
-    assert_eq!((&whole, &read("x", &file(&[1])).0.sorted().0), (&told, &told));
+    let whole = read("x", file(&[])).0.sorted().0;
+    assert_eq!((&whole, &read("x", file(&[1])).0.sorted().0), (&told, &told));
 }
 
 #[test]
@@ -440,6 +442,42 @@ fn a_stream_that_is_cut_into_files_keeps_what_was_announced() {
         tally.notes.iter().any(|note| note.ends_with("their exporters' count: 1")),
         "{tally:?}"
     );
+}
+
+/// Hostile datagrams: whatever is remembered of them, what is said again is a datagram that fits, and that a reader who
+/// knows the exporter finds nothing missing before.
+#[test]
+fn whatever_is_announced_what_is_said_again_is_a_datagram() {
+    let option = [&512_u16.to_be_bytes()[..], &[0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4]].concat();
+    let good = [
+        version_9(
+            1,
+            &[set(1, &option), set(512, &bytes([0, 512])), set(0, &template(256, &FIELDS))],
+        ),
+        version_9(2, &[set(0, &template(256, &FIELDS[..4])), set(256, &values(&UP))]),
+        ipfix(3, &[set(2, &template(256, &FIELDS)), set(3, &option), set(256, &values(&UP))]),
+        version_5(4, &[UP, DOWN]),
+    ];
+    let (mut random, mut announced) = (SeededRng::new("announced", 1), Announced::default());
+    let mut said = 0;
+    for round in 0..20_000 {
+        let mut datagram = good[random.next_u32() as usize % good.len()].clone();
+        for _ in 0..random.next_u32() % 4 {
+            let at = random.next_u32() as usize % datagram.len();
+            datagram[at] = random.next_u32() as u8;
+        }
+        datagram.truncate(datagram.len() - (random.next_u32() as usize % 8).saturating_sub(5));
+        let from = std::net::Ipv4Addr::from_bits(random.next_u32() % 3);
+        if let Some(again) = announced.before(from.into(), &datagram, Micros(round)) {
+            assert!(is_netflow(&again) && again.len() < 40_000, "{again:?}");
+            assert_eq!(again[..2], datagram[..2], "of the same version");
+            said += 1;
+        }
+        if round % 5 == 0 {
+            announced.begin_file(Micros(round));
+        }
+    }
+    assert!(said > 1_000, "{said}");
 }
 
 #[test]
