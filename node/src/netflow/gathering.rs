@@ -159,25 +159,10 @@ impl<'a> Gathering<'a> {
         self.announced.begin_file(now);
         self.count_exporters();
         let (datagrams, bytes, dropped) = (self.datagrams, self.bytes, self.dropped);
-        let (exporters, lost_before) = (self.exporters, self.netflow.kernel_drops());
-        if dropped > 0 || datagrams == 0 {
-            tracing::warn!(
-                datagrams,
-                bytes,
-                dropped,
-                exporters,
-                lost_before,
-                "a period of netflow"
-            );
-        } else {
-            tracing::info!(
-                datagrams,
-                bytes,
-                dropped,
-                exporters,
-                lost_before,
-                "a period of netflow"
-            );
+        let (exporters, kernel) = (self.exporters, self.netflow.kernel_drops());
+        tracing::info!(datagrams, bytes, dropped, exporters, kernel, "a period of netflow is over");
+        if dropped > 0 {
+            tracing::warn!(dropped, "datagrams were not kept: `flowlore status` says why");
         }
         (self.datagrams, self.bytes, self.dropped) = (0, 0, 0);
         self.netflow.over.notify_one();

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -87,9 +88,11 @@ impl Spool {
         make_private_dir(&self.folder)?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.join(format!("{number:020}.{OPEN}"));
-        let file = File::create_new(&path).with_context(|| path.display().to_string())?;
+        let mut options = File::options();
+        let file = options.write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.with_context(|| path.display().to_string())?;
         let out = BufWriter::with_capacity(SPOOL_BUFFER_BYTES, file);
-        let mut open = Open { spool: self, out, path, unwritten: 0 };
+        let mut open = Open { spool: self, out, path, bytes: 0, unwritten: 0 };
         open.put(&FILE_HEADER)?;
         open.unwritten = 0;
         Ok(open)
@@ -124,8 +127,9 @@ pub(super) struct Open<'a> {
     spool: &'a Spool,
     out: BufWriter<File>,
     path: PathBuf,
+    bytes: u64,
     /// Datagrams that may not have reached the file.
-    pub(super) unwritten: u64,
+    unwritten: u64,
 }
 
 impl Open<'_> {
@@ -135,6 +139,7 @@ impl Open<'_> {
         debug_assert!(packets.len() < SPOOL_BUFFER_BYTES);
         self.out.write_all(packets)?;
         self.unwritten += 1;
+        self.bytes += packets.len() as u64;
         self.spool.bytes.fetch_add(packets.len() as u64, Ordering::Relaxed);
         Ok(())
     }
@@ -148,8 +153,12 @@ impl Open<'_> {
     /// Lets it wait for the analysis. Where the disk refuses the last of it, the rest waits; gives how many datagrams
     /// were lost then, at most.
     pub(super) fn close(mut self) -> io::Result<u64> {
-        let flushed = self.flush();
+        let lost = if self.flush().is_ok() { 0 } else { self.unwritten };
+        // What could not be written is not tried again when the buffer goes.
+        let (file, _) = self.out.into_parts();
+        let missing = self.bytes.saturating_sub(file.metadata()?.len());
+        self.spool.bytes.fetch_sub(missing, Ordering::Relaxed);
         fs::rename(&self.path, self.path.with_extension(CLOSED))?;
-        Ok(if flushed.is_ok() { 0 } else { self.unwritten })
+        Ok(lost)
     }
 }
