@@ -5,7 +5,8 @@
 //! header | block: head, records: head, elements | block ... | appendix
 //! ```
 //!
-//! Blocks may be compressed, each for itself; those are read whole. All numbers are as the machine had them that wrote the file, in practice little-endian.
+//! Blocks may be compressed, each for itself; those are read whole. All numbers are as the machine had them that wrote
+//! the file, in practice little-endian.
 
 mod unpack;
 
