@@ -101,8 +101,10 @@ pub fn rule(
     if is_scan(behaviour) {
         ruling.cap(true, Medium, "a scan alone");
         ruling.cap(around.weak_evidence, Low, "answers may have been missed");
-        let to_peers = group.transport == 17 && group.direction != Direction::Internal;
-        ruling.explain(to_peers, Low, "peer-to-peer programs send UDP to outside hosts like that");
+        // Peers are many hosts, each on a port of its own.
+        let to_peers = (group.transport == 17 || behaviour == Behaviour::SynScan)
+            && group.direction != Direction::Internal;
+        ruling.explain(to_peers, Low, "peer-to-peer programs try outside hosts like that");
         return ruling.of_asset(around);
     }
     if is_dns_hint(behaviour) {
@@ -271,7 +273,13 @@ const fn is_phishing(behaviour: Behaviour) -> bool {
 
 /// Behaviours towards many destinations or ports at once.
 pub(crate) const fn is_scan(behaviour: Behaviour) -> bool {
-    matches!(behaviour, Behaviour::HorizontalScan | Behaviour::VerticalScan | Behaviour::IcmpSweep)
+    matches!(
+        behaviour,
+        Behaviour::HorizontalScan
+            | Behaviour::VerticalScan
+            | Behaviour::SynScan
+            | Behaviour::IcmpSweep
+    )
 }
 
 /// A service that the client asks for by name, over TLS or HTTP, on a port where browsers, mail programs and agents

@@ -95,6 +95,23 @@ fn the_table_row_by_row() {
 }
 
 #[test]
+fn a_scan_alone_is_medium_and_of_peers_low() {
+    let weak = Surroundings { weak_evidence: true, ..known() };
+    let of = |behaviour, direction, around: &Surroundings| {
+        rule(behaviour, 650, &Group { direction, ..by_address(&[]) }, around).severity
+    };
+    for scan in [Behaviour::HorizontalScan, Behaviour::VerticalScan, Behaviour::SynScan] {
+        assert_eq!(of(scan, Direction::Internal, &known()), Severity::Medium, "{scan}");
+        assert_eq!(of(scan, Direction::Internal, &weak), Severity::Low, "{scan}");
+        let outside = match scan {
+            Behaviour::SynScan => Severity::Low,
+            _ => Severity::Medium,
+        };
+        assert_eq!(of(scan, Direction::Outbound, &known()), outside, "{scan}");
+    }
+}
+
+#[test]
 fn what_many_here_use_or_long_used_is_milder() {
     let contacts = [Contact { second: START, bytes: 1 }];
     let group = by_address(&contacts);

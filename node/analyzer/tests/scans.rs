@@ -161,12 +161,131 @@ fn who_knocks_from_outside_is_counted_and_no_finding() {
     assert_eq!(report.inbound_probes[0].probes, 200);
 }
 
+/// Pairs of host and port, so many ports of each of nine hosts, tried some seconds apart.
+fn grid(net: &str, pairs: usize, apart_s: u64) -> Vec<String> {
+    let pair = |n: u64| {
+        attempt(n * apart_s, &format!("{net}{}", n % 9 + 1), 1_000 + n as u16 / 9, "tcp", false)
+    };
+    (0..pairs as u64).map(pair).collect()
+}
+
+fn half_open(rows: &[String]) -> Option<Finding> {
+    let all = found(rows);
+    assert!(all.len() < 2, "one scanner is one finding: {all:#?}");
+    all.into_iter().find(|one| one.behaviour == Behaviour::SynScan)
+}
+
+#[test]
+fn fifty_half_open_pairs_within_an_hour() {
+    let one = half_open(&grid("10.0.1.", 50, 60)).unwrap();
+    assert_eq!((one.severity, one.flows), (Severity::Medium, 50));
+    assert_eq!((one.destination.count, one.destination.port), (Some(9), 0));
+    assert_eq!(
+        one.evidence[0].sentence,
+        "Up to 50 pairs of host and port tried within an hour, with two packets at most and no \
+         handshake completed: 9 hosts, ports 1000, 1001, 1002, 1003, 1004 and 1 more."
+    );
+    assert_eq!(half_open(&grid("10.0.1.", 49, 60)), None);
+    // The fiftieth comes an hour after the first.
+    assert!(half_open(&grid("10.0.1.", 50, 73)).is_some());
+    assert_eq!(half_open(&grid("10.0.1.", 50, 74)), None);
+}
+
+#[test]
+fn pairs_outside_may_be_peers() {
+    let one = half_open(&grid("198.51.100.", 80, 10)).unwrap();
+    assert_eq!(one.severity, Severity::Low);
+    let peers: Vec<_> = (1..=240)
+        .map(|n| attempt(n, &format!("198.51.100.{n}"), 20_000 + n as u16, "tcp", false))
+        .collect();
+    let one = half_open(&peers).unwrap();
+    assert_eq!((one.severity, one.destination.count), (Severity::Low, Some(240)));
+    assert!(one.evidence.iter().any(|one| one.sentence.contains("peer-to-peer programs try")));
+}
+
+#[test]
+fn a_probe_has_two_packets_and_completes_no_handshake() {
+    let of = |state: &str, packets: u64, payload: u64| {
+        let rows: Vec<_> = grid("10.0.1.", 60, 10)
+            .into_iter()
+            .map(|row| {
+                let row = row.replace("\tS0\t", &format!("\t{state}\t"));
+                let row = row.replace("\tS\t1\t60\t", &format!("\tS\t{packets}\t60\t"));
+                row.replace("\t0.100000\t0\t", &format!("\t0.100000\t{payload}\t"))
+            })
+            .collect();
+        half_open(&rows).is_some()
+    };
+    for state in ["S0", "REJ", "RSTOS0", "SH", "RSTO"] {
+        assert!(of(state, 1, 0) && of(state, 2, 0), "{state}");
+        assert!(!of(state, 3, 0), "{state}: a client is patient, or completes the handshake");
+        assert!(!of(state, 0, 0), "{state}: packets were not counted");
+        assert!(!of(state, 2, 1), "{state}: something was said");
+    }
+    for state in ["S1", "SF", "RSTR", "SHR", "OTH", "-"] {
+        assert!(!of(state, 2, 0), "{state}");
+    }
+}
+
+#[test]
+fn half_open_pairs_among_many_that_work_are_a_client() {
+    let with = |answered: u64| {
+        let mut rows = grid("10.0.1.", 50, 10);
+        rows.extend(
+            (0..answered)
+                .map(|n| attempt(n, &format!("10.0.4.{}", n % 200), 2_000 + n as u16, "tcp", true)),
+        );
+        half_open(&rows).is_some()
+    };
+    assert!(with(150));
+    assert!(!with(151));
+}
+
+#[test]
+fn pairs_with_names_are_what_programs_try() {
+    let rows = grid("198.51.100.", 60, 10);
+    let lookups: Vec<_> = (1..=9)
+        .map(|n| dns(1, SCANNER, &format!("h{n}.site{n}.example"), &format!("198.51.100.{n}")))
+        .collect();
+    let files = [file("conn.log", CONN, &rows[9..]), file("dns.log", DNS, &lookups)];
+    assert!(report(&files, &all()).findings.is_empty());
+    assert!(half_open(&rows[9..]).is_some());
+}
+
+#[test]
+fn where_another_scan_is_found_it_says_what_was_half_open() {
+    let mut rows = grid("10.0.1.", 80, 10);
+    rows.extend(across("10.0.5.", 10, 445, 10));
+    let findings = found(&rows);
+    let one = only(&findings, Behaviour::HorizontalScan, Severity::Medium);
+    let said = |one: &Finding| {
+        let half = one.evidence.iter().find(|one| one.measure == "half_open");
+        half.map(|one| one.sentence.clone())
+    };
+    assert_eq!(
+        said(one).unwrap(),
+        "10 of 10 attempts ended after two packets at most, with no handshake completed."
+    );
+    // The other way is another matter.
+    let mut rows = grid("10.0.1.", 80, 10);
+    rows.extend(across("198.51.100.", 10, 80, 10));
+    let kinds: Vec<_> = found(&rows).iter().map(|one| one.behaviour).collect();
+    assert_eq!(kinds, [Behaviour::SynScan, Behaviour::HorizontalScan]);
+    let patient = (0..)
+        .zip(across("10.0.1.", 10, 445, 10))
+        .map(|(n, row)| if n < 6 { row.replace("\tS\t1\t", "\tS\t3\t") } else { row });
+    let patient: Vec<String> = patient.collect();
+    assert_eq!(said(&found(&patient)[0]), None, "4 of 10");
+}
+
 #[test]
 fn any_order_gives_the_same() {
     let mut rows = across("10.0.1.", 60, 445, 20);
     rows.extend((1..=30).map(|port| attempt(port, "10.0.1.7", port as u16, "tcp", false)));
+    rows.extend(grid("198.51.100.", 70, 10));
     let json = |rows: &[String]| report(&[file("conn.log", CONN, rows)], &all()).to_json();
     let before = json(&rows);
+    assert!(before.contains("syn_scan"));
     for seed in 0..20 {
         shuffle(&mut rows, seed);
         assert_eq!(json(&rows), before, "seed {seed}");

@@ -18,7 +18,7 @@
 //! | `login_failures_then_success` | the one that worked; asked of a source and target |
 //! | `port_protocol_mismatch` | a connection to a port of the web that speaks something else |
 //! | `reconnect_storm` | try after try at a server that never answers |
-//! | `scan` | many hosts or ports tried, which gave nothing; asked of a source, not of a group |
+//! | `scan` | many hosts, ports or pairs of both tried, which gave nothing; asked of a source, not of a group |
 //! | `ssh_success_inferred` | an SSH session after many short ones; asked of a source and server |
 //! | `interactive_c2_channel` | a session in which both ends talk at length |
 //! | `malicious_download` | something that runs, from a bare address or a rare server |
@@ -107,6 +107,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::DgaNxdomain,
     Behaviour::HorizontalScan,
     Behaviour::VerticalScan,
+    Behaviour::SynScan,
     Behaviour::IcmpSweep,
     Behaviour::BruteForceLogin,
     Behaviour::ReconnectStorm,
@@ -206,7 +207,7 @@ pub struct Evidence {
     pub measure: &'static str,
     /// The value, rounded to three decimals.
     pub value: f64,
-    /// Its unit: `s`, `days`, `bytes`, `flows`, `hosts`, `destinations`, `bars`, `port`, `score`.
+    /// Its unit: `s`, `days`, `bytes`, `flows`, `hosts`, `ports`, `pairs`, `attempts`, `destinations`, `bars`, `port`, `score`.
     pub unit: &'static str,
     /// What it was held against, where there is such a number.
     pub threshold: Option<f64>,

@@ -9,12 +9,14 @@ use super::{
     part::{Candidate, Matter, Part, Where},
 };
 use crate::{
-    detect::scan::{self, ATTEMPTS_MIN, Attempt, Sweep},
+    detect::scan::{self, ATTEMPTS_MIN, Attempt, Sweep, is_half_open},
     limits::ADDRESSES_MAX,
     naming::NamedBy,
     packed::Addr,
     pair::{Grouping, Hints, Totals},
 };
+
+const TCP: u8 = 6;
 
 /// Finds what sources do across their groups.
 pub(super) fn find(bucket: &Bucket, groups: &Groups, part: &mut Part) {
@@ -26,7 +28,11 @@ pub(super) fn find(bucket: &Bucket, groups: &Groups, part: &mut Part) {
         .zip(groups.iter())
         .filter(|(_, (group, ..))| group.key.direction != Direction::Inbound)
         .filter(|(_, (group, ..))| suspects.binary_search(&group.key.source).is_ok())
-        .map(|(number, (group, ..))| (group.key.source, attempt(number, group)))
+        .map(|(number, (group, members, _))| {
+            let half_open = group.key.transport == TCP
+                && members.iter().all(|&at| is_half_open(&bucket.flows[at as usize]));
+            (group.key.source, attempt(number, group, half_open))
+        })
         .collect();
     attempts.sort_unstable();
     for of_source in attempts.chunk_by(|a, b| a.0 == b.0) {
@@ -37,7 +43,7 @@ pub(super) fn find(bucket: &Bucket, groups: &Groups, part: &mut Part) {
     }
 }
 
-fn attempt(number: u32, group: &Gathered) -> Attempt {
+fn attempt(number: u32, group: &Gathered, half_open: bool) -> Attempt {
     Attempt {
         direction: group.key.direction,
         transport: group.key.transport,
@@ -46,6 +52,7 @@ fn attempt(number: u32, group: &Gathered) -> Attempt {
         first_us: group.totals.first_us,
         answered: group.totals.bytes_in > 0,
         named: group.key.spot.name != NO_NAME,
+        half_open,
         group: number,
     }
 }
