@@ -13,7 +13,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use flowlore_analyzer::{
     direction::Home, history::History, inventory::Assets, limits::MEMORY_BYTES_DEFAULT,
-    options::Options, places::Places, sequences::Sequences,
+    lists::Lists, options::Options, places::Places, sequences::Sequences,
 };
 use flowlore_common::{label::Severity, time::Micros};
 use ipnet::IpNet;
@@ -52,6 +52,9 @@ pub struct InputArgs {
     /// with tabs between; an empty file for none
     #[arg(long, value_name = "FILE")]
     sequences: Option<PathBuf>,
+    /// When domains were registered: domain and day (2026-11-24), with a tab between; tells which are young
+    #[arg(long, value_name = "FILE")]
+    domains: Option<PathBuf>,
     /// A folder that remembers what was contacted when: `analyze` fills it, all use it
     #[arg(long, value_name = "DIR")]
     history: Option<PathBuf>,
@@ -97,6 +100,7 @@ impl InputArgs {
             severity_min,
             assets: self.assets.as_deref().map(read_assets).transpose()?.unwrap_or_default(),
             places: read_places(self.places.as_deref(), self.brands.as_deref())?,
+            lists: read_lists(self.domains.as_deref())?,
             sequences: read_sequences(self.sequences.as_deref())?,
             history: history.map(HistoryFolder::read).transpose()?,
             ..Options::default()
@@ -191,6 +195,16 @@ pub(crate) fn read_places(
         added.with_context(|| format!("--brands {}", path.display()))?;
     }
     Ok(all)
+}
+
+/// The lists that ship with nobody.
+pub(crate) fn read_lists(domains: Option<&Path>) -> anyhow::Result<Arc<Lists>> {
+    let mut lists = Lists::default();
+    if let Some(path) = domains {
+        let set = lists.set_domains(&read_table("--domains", path)?);
+        set.with_context(|| format!("--domains {}", path.display()))?;
+    }
+    Ok(Arc::new(lists))
 }
 
 /// The sequences of a file, or those that ship with the program.

@@ -17,6 +17,7 @@
 //! | [`community`] | Community ID of a flow |
 //! | [`intake`] | takes records in any order; keeps what settling needs |
 //! | [`places`] | what well-known names are for, which brands names imitate: lists |
+//! | [`lists`] | what is known elsewhere, such as when domains were registered: lists that a person gives |
 //! | [`pair`] | the contacts of a source with one destination |
 //! | [`stats`] | how regular a series of contacts is |
 //! | [`score`] | measured values to a threat score |
@@ -44,6 +45,7 @@ pub mod incident;
 pub mod intake;
 pub mod inventory;
 pub mod limits;
+pub mod lists;
 pub mod naming;
 pub mod options;
 pub mod packed;

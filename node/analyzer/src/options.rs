@@ -6,7 +6,7 @@ use flowlore_common::label::Severity;
 
 use crate::{
     direction::Home, history::History, inventory::Assets, limits::CONVERSATIONS_DEFAULT,
-    places::Places, sequences::Sequences,
+    lists::Lists, places::Places, sequences::Sequences,
 };
 
 /// Choices that change what a report says.
@@ -22,6 +22,8 @@ pub struct Options {
     pub assets: Assets,
     /// What well-known names are for, and brands that names may imitate.
     pub places: Arc<Places>,
+    /// What is known elsewhere: none unless given.
+    pub lists: Arc<Lists>,
     /// Behaviours whose findings belong together when they stand in order.
     pub sequences: Arc<Sequences>,
     /// What was here before.
@@ -36,6 +38,7 @@ impl Default for Options {
             conversations: Some(CONVERSATIONS_DEFAULT),
             assets: Assets::default(),
             places: Places::shipped(),
+            lists: Arc::default(),
             sequences: Sequences::shipped(),
             history: None,
         }
@@ -56,6 +59,9 @@ impl Options {
         hasher.update(format!("places {}\n", self.places.hash()).as_bytes());
         hasher.update(format!("sequences {}\n", self.sequences.hash()).as_bytes());
         self.assets.hash_into(&mut hasher);
+        for (name, hash) in self.lists.hashes() {
+            hasher.update(format!("{name} {hash}\n").as_bytes());
+        }
         hasher.finalize().to_hex()[..16].to_owned()
     }
 }
@@ -67,6 +73,11 @@ mod tests {
     #[test]
     fn the_digest_changes_with_each_choice() {
         let home = |nets: &[&str]| Home::new(nets.iter().map(|net| net.parse().unwrap()).collect());
+        let domains = |text: &str| {
+            let mut lists = Lists::default();
+            lists.set_domains(text).unwrap();
+            Arc::new(lists)
+        };
         let base = Options::default();
         let others = [
             Options { home: home(&["10.0.0.0/8"]), ..base.clone() },
@@ -79,12 +90,14 @@ mod tests {
             },
             Options { places: Arc::new(Places::default()), ..base.clone() },
             Options { sequences: Arc::new(Sequences::parse("").unwrap()), ..base.clone() },
+            Options { lists: domains(""), ..base.clone() },
+            Options { lists: domains("a.example\t2026-11-24"), ..base.clone() },
         ];
         let mut digests: Vec<String> = others.iter().map(Options::digest).collect();
         digests.push(base.digest());
         digests.sort();
         digests.dedup();
-        assert_eq!(digests.len(), 8);
+        assert_eq!(digests.len(), 10);
         let (a, b) = (home(&["10.0.0.0/8", "192.0.2.0/24"]), home(&["192.0.2.0/24", "10.0.0.0/8"]));
         let digest = |home| Options { home, ..base.clone() }.digest();
         assert_eq!(digest(a), digest(b), "the order of networks does not matter");

@@ -2,16 +2,22 @@
 //!
 //! Method: logs of our own making around each gate of the table there, through the whole analyzer.
 
-use flowlore_analyzer::report::{
-    Report,
-    model::{Finding, Verdict},
+use std::sync::Arc;
+
+use flowlore_analyzer::{
+    lists::Lists,
+    options::Options,
+    report::{
+        Report,
+        model::{Finding, Verdict},
+    },
 };
 use flowlore_common::label::{Behaviour, Severity};
 
 #[path = "support/logs.rs"]
 mod logs;
 
-use logs::{CONN, DAY, DNS, File, SSL, all, conn, dns, file, report, shuffle, ssl};
+use logs::{CONN, DAY, DNS, File, HTTP, SSL, all, conn, dns, file, report, shuffle, ssl};
 
 const HOST: &str = "10.20.0.7";
 
@@ -143,6 +149,77 @@ fn addresses_that_no_look_up_led_to() {
     assert_eq!(said(&without, Behaviour::ConnWithoutDns), None, "no log of DNS");
 }
 
+/// All findings, with days of registration of domains.
+fn registered(rows: &str) -> Options {
+    let mut lists = Lists::default();
+    lists.set_domains(rows).expect("rows of domains");
+    Options { lists: Arc::new(lists), ..all() }
+}
+
+/// A connection by TLS to a name, at a second of the day.
+fn named(second: u64, name: &str) -> (String, String) {
+    let (uid, to) = (format!("Cn{second}"), "198.51.100.9");
+    let ms = second * 1_000;
+    (conn(ms, &uid, HOST, 40_000, to, 443), ssl(ms + 20, &uid, HOST, 40_000, to, name))
+}
+
+fn both(rows: &[(String, String)]) -> Vec<File> {
+    let (conns, hellos): (Vec<String>, Vec<String>) = rows.iter().cloned().unzip();
+    vec![file("conn.log", CONN, &conns), file("ssl.log", SSL, &hellos)]
+}
+
+#[test]
+fn domains_are_young_for_sixty_days() {
+    let visit = || both(&[named(1, "www.fresh.example")]);
+    let of = |day: &str| {
+        let options = registered(&format!("fresh.example\t{day}\n"));
+        said(&report(&visit(), &options), Behaviour::YoungDomain)
+    };
+    // The visit is on 2026-11-23.
+    assert_eq!(of("2026-11-23"), Some((Severity::Info, None, "hygiene")));
+    assert_eq!(of("2026-09-25"), Some((Severity::Info, None, "hygiene")), "59 days");
+    assert_eq!(of("2026-09-24"), None, "60 days");
+    assert_eq!(of("2026-11-24"), None, "a day later: another owner's");
+    let without = report(&visit(), &all());
+    assert_eq!(said(&without, Behaviour::YoungDomain), None);
+    let told = |report: &Report| report.coverage.notes.join(" ").contains("--domains");
+    assert!(told(&without));
+    assert!(!told(&report(&visit(), &registered("other.example\t2026-11-01"))));
+}
+
+#[test]
+fn of_young_domains_each_counts_once_and_by_the_day_of_its_visit() {
+    let options = registered("a.example\t2026-11-24\nb.example\t2026-11-20\n");
+    let visits = [named(1, "x.a.example"), named(86_400, "x.a.example"), named(9, "y.a.example")];
+    let found = report(&both(&visits), &options);
+    let one = noted(&found, Behaviour::YoungDomain).unwrap();
+    assert_eq!(
+        one.evidence[0].sentence,
+        "1 connection to 1 domain registered less than 60 days before, such as a.example \
+         (2026-11-24)."
+    );
+    let visits = [named(1, "b.example"), named(2, "w.b.example"), named(86_400, "a.example")];
+    let found = report(&both(&visits), &options);
+    let two = Some((Severity::Info, Some(2), "hygiene"));
+    assert_eq!(said(&found, Behaviour::YoungDomain), two, "domains, not names");
+    let (row, hello) = named(1, "b.example");
+    let unanswered = row.replace("\t900\t1400\t", "\t900\t0\t");
+    let found = report(&both(&[(unanswered, hello)]), &options);
+    assert_eq!(said(&found, Behaviour::YoungDomain), None);
+}
+
+#[test]
+fn young_domains_behind_a_proxy() {
+    let mut files = with(&[conn(1_000, "Cp", HOST, 40_000, "10.20.0.250", 3_128)]);
+    let asked = format!(
+        "{DAY}.900000\tCp\t{HOST}\t40000\t10.20.0.250\t3128\tCONNECT\tb.example\tb.example:443\t-\t0\t0\t200\n"
+    );
+    files.push(file("http.log", HTTP, &[asked]));
+    let found = report(&files, &registered("b.example\t2026-11-20"));
+    let info = Some((Severity::Info, None, "hygiene"));
+    assert_eq!(said(&found, Behaviour::YoungDomain), info);
+}
+
 #[test]
 fn a_name_that_turns_private() {
     let of = |first: &str, second: &str, apart_ms: u64| {
@@ -163,10 +240,25 @@ fn any_order_gives_the_same() {
     let mut rows: Vec<String> =
         (0..40).map(|n| flow(n * 60, &format!("198.51.100.{n}"), 1_100 + n as u16 % 7)).collect();
     rows.push(format!("{}\n", flow(DAY % 7, "198.51.100.9", 4_444).trim_end()));
-    let whole = report(&with(&rows), &all()).to_json();
-    assert!(whole.contains("unknown_port"));
+    let mut names: Vec<_> = (1..60)
+        .map(|n| {
+            let (row, hello) = named(n * 50, &format!("h{}.d{}.example", n % 7, n % 4));
+            (row.replace("198.51.100.9", &format!("198.51.100.{n}")), hello)
+        })
+        .collect();
+    let options = registered("d1.example\t2026-11-20\nd3.example\t2026-11-01\n");
+    let mut run = |seed: Option<u64>| {
+        if let Some(seed) = seed {
+            shuffle(&mut rows, seed);
+            shuffle(&mut names, seed);
+        }
+        let mut files = both(&names);
+        files[0].1 += &rows.concat();
+        report(&files, &options).to_json()
+    };
+    let whole = run(None);
+    assert!(whole.contains("unknown_port") && whole.contains("young_domain"));
     for seed in 0..8 {
-        shuffle(&mut rows, seed);
-        assert_eq!(report(&with(&rows), &all()).to_json(), whole, "seed {seed}");
+        assert!(run(Some(seed)) == whole, "seed {seed}");
     }
 }

@@ -175,6 +175,14 @@ impl Habit {
                 format!("{flows} to {hosts} on ports without a known service, such as {what}."),
                 "Vendors' own protocols are many.",
             ),
+            Behaviour::YoungDomain => (
+                "young_domains",
+                format!(
+                    "{flows} to {} registered less than 60 days before, such as {what}.",
+                    words::counted(*destinations, "domain", "domains")
+                ),
+                "Shops, campaigns and products are new once too.",
+            ),
             Behaviour::ConnWithoutDns => (
                 "without_dns",
                 format!("{flows} to {hosts} that no look-up led to, such as {what}."),

@@ -125,6 +125,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::TorUse,
     Behaviour::P2pOverlay,
     Behaviour::UnknownPort,
+    Behaviour::YoungDomain,
     Behaviour::ConnWithoutDns,
     Behaviour::DnsRebindingAnswer,
     Behaviour::SshSuccessInferred,

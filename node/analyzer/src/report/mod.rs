@@ -82,6 +82,7 @@ impl Analysis {
         let mut coverage = coverage::grade(&part.coverage, seen, history_days);
         coverage.notes.extend(coverage::unjudged(&part.coverage, part.inside.is_empty()));
         coverage.notes.extend(detect::not_looked_for());
+        coverage.notes.extend(options.lists.not_given());
         let useful = files.iter().filter(|file| file.records > file.skipped.values().sum());
         let formats = source::limits(useful.map(|file| &*file.format));
         coverage.notes.splice(0..0, formats.into_iter().map(str::to_owned));
@@ -179,18 +180,22 @@ impl Report {
 }
 
 pub(crate) fn tool(options: &Options) -> Tool {
+    let suffixes = blake3::Hash::from_bytes(*Suffixes::shipped().hash()).to_hex();
+    let shipped = [
+        ("places", options.places.hash()),
+        ("public_suffix_list", suffixes[..16].to_owned()),
+        ("sequences", options.sequences.hash()),
+    ];
+    let mut lists: Vec<List> = shipped
+        .into_iter()
+        .chain(options.lists.hashes())
+        .map(|(name, hash)| List { name, hash })
+        .collect();
+    lists.sort_by_key(|list| list.name);
     Tool {
         version: env!("CARGO_PKG_VERSION"),
         detectors: detect::BEHAVIOURS.to_vec(),
-        lists: vec![
-            List { name: "places", hash: options.places.hash() },
-            List {
-                name: "public_suffix_list",
-                hash: blake3::Hash::from_bytes(*Suffixes::shipped().hash()).to_hex()[..16]
-                    .to_owned(),
-            },
-            List { name: "sequences", hash: options.sequences.hash() },
-        ],
+        lists,
         options_digest: options.digest(),
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     direction::{Home, stays_on_link},
     flow::Flow,
     limits::{ADDRESSES_MAX, PIVOT_FLOWS_MAX},
+    lists::Lists,
     naming::NamedBy,
     packed::Addr,
     pair::{Contact, Files, Group, Hints, Mismatch, Sessions, Surroundings},
@@ -51,7 +52,8 @@ impl Fold {
     pub(crate) fn run(
         &mut self,
         bucket: &Bucket,
-        (around, home, places): (&Surroundings, &Home, &Places),
+        (around, home): (&Surroundings, &Home),
+        (places, lists): (&Places, &Lists),
         part: &mut Part,
         scratch: &mut stats::Scratch,
     ) {
@@ -82,7 +84,7 @@ impl Fold {
         pages::find(bucket, &groups, places, part);
         logons::find(bucket, &groups, home, part);
         lateral::find(bucket, &groups, (first, self.keep_visitors), part);
-        habits::find(bucket, &groups, part);
+        habits::find(bucket, &groups, lists, part);
         ssh::find(bucket, &groups, part);
         self.groups = groups;
         self.count_visits(bucket, part);

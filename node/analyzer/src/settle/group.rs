@@ -184,11 +184,17 @@ impl Groups {
         (group, &self.members[start..group.end])
     }
 
+    /// The addresses of a group by its place, some perhaps several times.
+    pub(super) fn addresses(&self, bucket: &Bucket, number: u32) -> impl Iterator<Item = Addr> {
+        let (group, members) = self.at(number);
+        let others = members.iter().filter(|_| group.more_addresses);
+        let others = others.map(|&at| bucket.flows[at as usize].resp);
+        std::iter::once(group.address).chain(others)
+    }
+
     /// The lowest address of a group by its place, whichever flow came first.
     pub(super) fn address(&self, bucket: &Bucket, number: u32) -> Addr {
-        let (group, members) = self.at(number);
-        let all = members.iter().filter(|_| group.more_addresses);
-        all.map(|&at| bucket.flows[at as usize].resp).min().unwrap_or(group.address)
+        self.addresses(bucket, number).min().unwrap_or_default()
     }
 
     /// The contacts of a group by its place.

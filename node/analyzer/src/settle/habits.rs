@@ -1,6 +1,10 @@
 //! Habits of a source across its groups: one finding each, whatever number of destinations.
 
-use flowlore_common::label::{Behaviour, Direction};
+use flowlore_common::{
+    label::{Behaviour, Direction},
+    suffixes::Suffixes,
+    time::Micros,
+};
 use hashbrown::HashMap;
 
 use super::{
@@ -16,6 +20,7 @@ use crate::{
     },
     direction::is_private,
     limits::ADDRESSES_MAX,
+    lists::Lists,
     naming::NamedBy,
     packed::Addr,
     pair::{Grouping, Hints, Totals},
@@ -31,17 +36,29 @@ const PEER_PORTS_FROM: u16 = 30_000;
 type Shown = (Addr, Behaviour, u32, u64);
 
 /// Finds habits.
-pub(super) fn find(bucket: &Bucket, groups: &Groups, part: &mut Part) {
+pub(super) fn find(bucket: &Bucket, groups: &Groups, lists: &Lists, part: &mut Part) {
     let mut shown: Vec<Shown> = Vec::new();
-    for (number, (group, ..)) in (0..).zip(groups.iter()) {
+    for (number, (group, members, _)) in (0..).zip(groups.iter()) {
         let mut show = |behaviour, count| {
             shown.push((group.key.source, behaviour, number, count));
         };
         let key = &group.key;
         let answers = group.totals.bytes_in > 0 && group.totals.bytes_out > 0;
+        let name = (key.spot.name != NO_NAME).then(|| &*bucket.names[key.spot.name as usize]);
         if key.direction == Direction::Outbound && answers {
-            let name = (key.spot.name != NO_NAME).then(|| &*bucket.names[key.spot.name as usize]);
             by_name_or_shape(group, name, &mut show);
+        }
+        // Behind a proxy the connection is one between inside hosts.
+        if matches!(key.direction, Direction::Outbound | Direction::Internal)
+            && let Some(young) = name.and_then(|name| lists.young(name))
+        {
+            let flows = members.iter().map(|&at| &bucket.flows[at as usize]);
+            let flows = flows
+                .filter(|flow| flow.resp_bytes > 0 && young.contains(&Micros(flow.start_us).day()));
+            match flows.count() as u64 {
+                0 => {}
+                count => show(Behaviour::YoungDomain, count),
+            }
         }
     }
     let answered = warm(bucket, &shown);
@@ -56,7 +73,7 @@ pub(super) fn find(bucket: &Bucket, groups: &Groups, part: &mut Part) {
     drop_looked_up(bucket, groups, &mut shown);
     shown.sort_unstable();
     for habit in shown.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        if let Some(candidate) = candidate(bucket, groups, habit) {
+        if let Some(candidate) = candidate(bucket, groups, lists, habit) {
             part.keep(candidate, bucket);
         }
     }
@@ -123,10 +140,20 @@ fn drop_looked_up(bucket: &Bucket, groups: &Groups, shown: &mut Vec<Shown>) {
 }
 
 /// The finding of a habit, if there are enough groups that show it.
-fn candidate(bucket: &Bucket, groups: &Groups, shown: &[Shown]) -> Option<Candidate> {
+fn candidate(
+    bucket: &Bucket,
+    groups: &Groups,
+    lists: &Lists,
+    shown: &[Shown],
+) -> Option<Candidate> {
     let &(source, behaviour, number, _) = shown.first()?;
-    let mut places: Vec<Where> =
-        shown.iter().map(|one| place(bucket, groups.at(one.2).0.key.spot)).collect();
+    let whither = |one: &Shown| match place(bucket, groups.at(one.2).0.key.spot) {
+        Where::Name(name) if behaviour == Behaviour::YoungDomain => {
+            Where::Name(Suffixes::shipped().site(&name).unwrap_or(&name).into())
+        }
+        place => place,
+    };
+    let mut places: Vec<Where> = shown.iter().map(whither).collect();
     places.sort_unstable();
     places.dedup();
     let least = match behaviour {
@@ -144,7 +171,7 @@ fn candidate(bucket: &Bucket, groups: &Groups, shown: &[Shown]) -> Option<Candid
         let (group, of_group) = groups.at(number);
         totals.add(&group.totals);
         members.extend_from_slice(of_group);
-        addresses.push(group.address);
+        addresses.extend(groups.addresses(bucket, number));
     }
     addresses.sort_unstable();
     addresses.dedup();
@@ -156,10 +183,11 @@ fn candidate(bucket: &Bucket, groups: &Groups, shown: &[Shown]) -> Option<Candid
         (key.port, key.transport, place(bucket, key.spot), key.direction)
     };
     let first = shown.iter().map(|one| one.2).min_by_key(|&number| order(number)).unwrap_or(number);
-    let Gathered { key, named_by, address, .. } = group(first);
+    let Gathered { key, named_by, .. } = group(first);
     let one_port = shown.iter().all(|one| group(one.2).key.port == key.port);
     let counts = shown.iter().map(|one| one.3);
-    let (what, named) = what(bucket, behaviour, shown.iter().map(|one| group(one.2)), key.port);
+    let all = shown.iter().map(|one| group(one.2));
+    let (what, named) = what(bucket, lists, behaviour, all, key.port);
     let habit = Habit {
         behaviour,
         destinations: places.len() as u64,
@@ -177,7 +205,7 @@ fn candidate(bucket: &Bucket, groups: &Groups, shown: &[Shown]) -> Option<Candid
         grouping: key.grouping,
         source,
         destination: if one { places.swap_remove(0) } else { Where::Many(places.len() as u64) },
-        address: *address,
+        address: groups.address(bucket, first),
         addresses: addresses.into(),
         port: if one_port { key.port } else { 0 },
         transport: key.transport,
@@ -193,6 +221,7 @@ fn candidate(bucket: &Bucket, groups: &Groups, shown: &[Shown]) -> Option<Candid
 /// Whose the destinations are, the first in the alphabet, or an example; and whether the file of names says so.
 fn what<'a>(
     bucket: &Bucket,
+    lists: &Lists,
     behaviour: Behaviour,
     groups: impl Iterator<Item = &'a Gathered> + Clone,
     port: u16,
@@ -208,6 +237,12 @@ fn what<'a>(
             None => (port.to_string().into(), false),
         },
         Behaviour::UnknownPort => (port.to_string().into(), false),
+        Behaviour::YoungDomain => {
+            let registered = groups.filter_map(name).filter_map(|name| lists.registered(name));
+            let first = registered.min();
+            let said = first.map(|(domain, day)| format!("{domain} ({day})"));
+            (said.unwrap_or_default().into(), true)
+        }
         _ => {
             let places = groups.map(|group| place(bucket, group.key.spot));
             (places.min().map(|place| place.to_string().into()).unwrap_or_default(), false)

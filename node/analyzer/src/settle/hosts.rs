@@ -5,7 +5,7 @@ use flowlore_common::label::Direction;
 use super::{
     bucket::{Bucket, NO_NAME},
     fold::{first_flows, place},
-    group::{Gathered, Groups},
+    group::Groups,
     part::{Candidate, Matter, Part, Where},
 };
 use crate::{
@@ -28,11 +28,7 @@ pub(super) fn find(bucket: &Bucket, groups: &Groups, part: &mut Part) {
         .zip(groups.iter())
         .filter(|(_, (group, ..))| group.key.direction != Direction::Inbound)
         .filter(|(_, (group, ..))| suspects.binary_search(&group.key.source).is_ok())
-        .map(|(number, (group, members, _))| {
-            let half_open = group.key.transport == TCP
-                && members.iter().all(|&at| is_half_open(&bucket.flows[at as usize]));
-            (group.key.source, attempt(number, group, half_open))
-        })
+        .map(|(number, (group, ..))| (group.key.source, attempt(bucket, groups, number)))
         .collect();
     attempts.sort_unstable();
     for of_source in attempts.chunk_by(|a, b| a.0 == b.0) {
@@ -43,16 +39,18 @@ pub(super) fn find(bucket: &Bucket, groups: &Groups, part: &mut Part) {
     }
 }
 
-fn attempt(number: u32, group: &Gathered, half_open: bool) -> Attempt {
+fn attempt(bucket: &Bucket, groups: &Groups, number: u32) -> Attempt {
+    let (group, members) = groups.at(number);
+    let probe = |&at: &u32| is_half_open(&bucket.flows[at as usize]);
     Attempt {
         direction: group.key.direction,
         transport: group.key.transport,
         port: group.key.port,
-        address: group.address,
+        address: groups.address(bucket, number),
         first_us: group.totals.first_us,
         answered: group.totals.bytes_in > 0,
         named: group.key.spot.name != NO_NAME,
-        half_open,
+        half_open: group.key.transport == TCP && members.iter().all(probe),
         group: number,
     }
 }
@@ -77,7 +75,7 @@ fn candidate(bucket: &Bucket, groups: &Groups, source: Addr, mut sweep: Sweep) -
         let (group, of_group) = groups.at(number);
         totals.add(&group.totals);
         members.extend_from_slice(of_group);
-        addresses.push(group.address);
+        addresses.push(groups.address(bucket, number));
     }
     addresses.sort_unstable();
     addresses.dedup();

@@ -16,6 +16,7 @@ use crate::{
     direction::Home,
     intake::{Chunks, Intake, Seen, Spill},
     limits::BUCKETS,
+    lists::Lists,
     options::Options,
     pair::{Arrival, Surroundings},
     places::Places,
@@ -58,6 +59,7 @@ pub struct Settlement {
     pub(crate) seen: Seen,
     home: Home,
     places: Arc<Places>,
+    lists: Arc<Lists>,
     conversations: Option<usize>,
     keep_visitors: bool,
 }
@@ -90,6 +92,7 @@ impl Settlement {
             seen,
             home: options.home.clone(),
             places: Arc::clone(&options.places),
+            lists: Arc::clone(&options.lists),
             conversations: options.conversations,
             keep_visitors: options.history.is_some(),
         })
@@ -129,8 +132,9 @@ impl Settlement {
             witness::tell(&space.bucket, witness)?;
         }
         space.fold.keep_visitors = self.keep_visitors;
-        let around = (&self.surroundings(), &self.home, &*self.places);
-        space.fold.run(&space.bucket, around, part, &mut space.stats);
+        let around = (&self.surroundings(), &self.home);
+        let lists = (&*self.places, &*self.lists);
+        space.fold.run(&space.bucket, around, lists, part, &mut space.stats);
         Ok(())
     }
 
