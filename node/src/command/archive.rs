@@ -105,8 +105,9 @@ fn text(receipt: &Receipt) -> String {
         receipt;
     format!(
         "Erased {flows_erased} flows. {files_searched} files searched, {files_rewritten} written anew with {flows_kept} \
-         other flows, {files_removed} removed.\nWhat was derived from them stays: reports that were printed, sums about \
-         destinations in private/, labels that others hold."
+         other flows, {files_removed} removed.\nWhat was derived from them stays: reports that were printed, those of \
+         routers' flows in private/reports (remove its files if they must go too), sums about destinations in private/, \
+         labels that others hold."
     )
 }
 

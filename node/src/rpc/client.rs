@@ -265,7 +265,11 @@ impl Local {
         signed.metadata_mut().insert(SESSION, AsciiMetadataValue::from_static(OPEN));
         let answer = self.reputation.lookup(signed).await?;
         let opened = answer.metadata().get(SESSION).and_then(|number| number.to_str().ok());
-        *session() = opened.and_then(|number| format!("{SCHEME}{number}").try_into().ok());
+        let mut header: Option<AsciiMetadataValue> =
+            opened.and_then(|number| format!("{SCHEME}{number}").try_into().ok());
+        // Whoever prints this client must not print the session.
+        header.iter_mut().for_each(|header| header.set_sensitive(true));
+        *session() = header;
         Ok(answer.into_inner())
     }
 
