@@ -55,6 +55,9 @@ pub struct InputArgs {
     /// When domains were registered: domain and day (2026-11-24), with a tab between; tells which are young
     #[arg(long, value_name = "FILE")]
     domains: Option<PathBuf>,
+    /// Addresses of Tor's nodes, one a line, with a port where only that one is meant; tells who uses Tor
+    #[arg(long, value_name = "FILE")]
+    tor: Option<PathBuf>,
     /// A folder that remembers what was contacted when: `analyze` fills it, all use it
     #[arg(long, value_name = "DIR")]
     history: Option<PathBuf>,
@@ -100,7 +103,7 @@ impl InputArgs {
             severity_min,
             assets: self.assets.as_deref().map(read_assets).transpose()?.unwrap_or_default(),
             places: read_places(self.places.as_deref(), self.brands.as_deref())?,
-            lists: read_lists(self.domains.as_deref())?,
+            lists: read_lists(self.domains.as_deref(), self.tor.as_deref())?,
             sequences: read_sequences(self.sequences.as_deref())?,
             history: history.map(HistoryFolder::read).transpose()?,
             ..Options::default()
@@ -198,11 +201,15 @@ pub(crate) fn read_places(
 }
 
 /// The lists that ship with nobody.
-pub(crate) fn read_lists(domains: Option<&Path>) -> anyhow::Result<Arc<Lists>> {
+pub(crate) fn read_lists(domains: Option<&Path>, tor: Option<&Path>) -> anyhow::Result<Arc<Lists>> {
     let mut lists = Lists::default();
     if let Some(path) = domains {
         let set = lists.set_domains(&read_table("--domains", path)?);
         set.with_context(|| format!("--domains {}", path.display()))?;
+    }
+    if let Some(path) = tor {
+        let set = lists.set_tor(&read_table("--tor", path)?);
+        set.with_context(|| format!("--tor {}", path.display()))?;
     }
     Ok(Arc::new(lists))
 }
@@ -296,6 +303,20 @@ mod tests {
     fn a_table_has_an_end() {
         let error = read_table("--brands", Path::new("/dev/zero")).unwrap_err().to_string();
         assert!(error.contains("--brands /dev/zero: more than 64 MiB"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_row_of_a_list_is_named_with_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list.tsv");
+        std::fs::write(&path, "# a list\n192.0.2.7 9001\n").unwrap();
+        let shown = path.display();
+        let error = format!("{:#}", read_lists(Some(&path), None).unwrap_err());
+        assert!(error.starts_with(&format!("--domains {shown}: line 2: two columns")), "{error}");
+        let error = format!("{:#}", read_lists(None, Some(&path)).unwrap_err());
+        assert!(error.starts_with(&format!("--tor {shown}: line 2: '192.0.2.7 9001'")), "{error}");
+        std::fs::write(&path, "192.0.2.7\n").unwrap();
+        assert!(read_lists(None, Some(&path)).is_ok());
     }
 
     #[test]

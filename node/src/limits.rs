@@ -177,8 +177,8 @@ pub const READERS_MAX: usize = 256;
 /// Least memory for flows that wait in an analysis, bytes: the open chunks of the analyzer's buckets take 4 MiB a thread.
 pub const MEMORY_BYTES_MIN: usize = 64 * 1024 * 1024;
 
-/// Longest file of an option (`--assets`, `--brands`, `--places`, `--domains`, `--sequences`, a mapping), bytes: a million machines
-/// of 64 bytes. A device without an end is no table.
+/// Longest file of an option (`--assets`, `--brands`, `--places`, `--domains`, `--tor`, `--sequences`, a mapping), bytes: a
+/// million machines of 64 bytes. A device without an end is no table.
 pub const TABLE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Rows of a table of ground truth: a corpus of every public capture has a few thousand.

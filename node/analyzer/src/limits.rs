@@ -157,6 +157,8 @@ pub const PLACES_MAX: usize = 100_000;
 pub const ASSETS_MAX: usize = 1_000_000;
 /// Rows of a list of domains: an org contacts some hundred thousand, and in sixty days the world registers ten million.
 pub const DOMAINS_MAX: usize = 1_000_000;
+/// Rows of a list of Tor's nodes: the network has some ten thousand, and lists of a while more.
+pub const TOR_NODES_MAX: usize = 200_000;
 /// Destinations that a history remembers; the ones not seen for longest go first.
 pub const HISTORY_DESTINATIONS_MAX: usize = 2_000_000;
 /// Hosts that a history remembers for a destination: enough to say whether a visitor is a usual one.

@@ -3,13 +3,20 @@
 //! Text with a row a line, empty lines and those with `#` before them left out:
 //!
 //! - domains: a registrable domain and the day of its registration, with a tab between: `evil.example`, `2026-11-24`.
+//! - tor: an address, with a port where only that one is meant: `192.0.2.7`, `192.0.2.7:9001`, `[2001:db8::7]:9001`.
 
-use std::ops::Range;
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::Range,
+};
 
 use flowlore_common::{suffixes::Suffixes, time::Day};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
-use crate::limits::DOMAINS_MAX;
+use crate::{
+    limits::{DOMAINS_MAX, TOR_NODES_MAX},
+    packed::Addr,
+};
 
 /// Days from its registration on in which a domain is young. [Slips]
 const YOUNG_DAYS: u16 = 60;
@@ -18,11 +25,19 @@ const YOUNG_DAYS: u16 = 60;
 #[derive(Clone, Debug, Default)]
 pub struct Lists {
     domains: Option<Domains>,
+    tor: Option<TorNodes>,
 }
 
 #[derive(Clone, Debug)]
 struct Domains {
     registered: HashMap<Box<str>, Day>,
+    hash: blake3::Hash,
+}
+
+#[derive(Clone, Debug)]
+struct TorNodes {
+    /// With 0 for any port.
+    nodes: HashSet<(Addr, u16)>,
     hash: blake3::Hash,
 }
 
@@ -52,6 +67,30 @@ impl Lists {
         Ok(())
     }
 
+    /// Takes the addresses of Tor's nodes.
+    ///
+    /// # Errors
+    /// At the first row that cannot be used: no address, more than [`TOR_NODES_MAX`] rows.
+    pub fn set_tor(&mut self, text: &str) -> Result<(), ListError> {
+        let nodes = rows(text, TOR_NODES_MAX)
+            .map(|(line, row)| row.and_then(node).map_err(at(line)))
+            .collect::<Result<_, _>>()?;
+        self.tor = Some(TorNodes { nodes, hash: blake3::hash(text.as_bytes()) });
+        Ok(())
+    }
+
+    /// Whether a list of Tor's nodes was given.
+    pub(crate) const fn knows_tor(&self) -> bool {
+        self.tor.is_some()
+    }
+
+    /// Whether the list has an address, and this port of it.
+    pub(crate) fn is_tor(&self, address: Addr, port: u16) -> bool {
+        let lists =
+            |port| self.tor.as_ref().is_some_and(|tor| tor.nodes.contains(&(address, port)));
+        lists(0) || lists(port)
+    }
+
     /// The domain of a name and the day of its registration, if the list has it.
     pub(crate) fn registered<'a>(&self, name: &'a str) -> Option<(&'a str, Day)> {
         let domains = self.domains.as_ref()?;
@@ -68,7 +107,8 @@ impl Lists {
     /// What lists that were not given keep from being found, a sentence each.
     pub(crate) fn not_given(&self) -> impl Iterator<Item = String> {
         let domains = "Young domains not looked for: give days of registration with --domains.";
-        [(self.domains.is_none(), domains)]
+        let tor = "Tor looked for by names of servers alone: give its nodes with --tor.";
+        [(self.domains.is_none(), domains), (self.tor.is_none(), tor)]
             .into_iter()
             .filter(|(missing, _)| *missing)
             .map(|(_, sentence)| sentence.to_owned())
@@ -77,7 +117,8 @@ impl Lists {
     /// The names of the lists that were given, and the first sixteen hex digits of each one's hash.
     pub(crate) fn hashes(&self) -> impl Iterator<Item = (&'static str, String)> {
         let domains = self.domains.as_ref().map(|list| ("domains", list.hash));
-        domains.into_iter().map(|(name, hash)| (name, hash.to_hex()[..16].to_owned()))
+        let tor = self.tor.as_ref().map(|list| ("tor", list.hash));
+        domains.into_iter().chain(tor).map(|(name, hash)| (name, hash.to_hex()[..16].to_owned()))
     }
 }
 
@@ -108,6 +149,16 @@ fn registration(row: &str) -> Result<(Box<str>, Day), String> {
         Some(site) => Err(format!("'{domain}' is within a domain: write {site}")),
         None => Err(format!("'{domain}' is no domain that anybody registers")),
     }
+}
+
+/// A row of a node of Tor; port 0 for any.
+fn node(row: &str) -> Result<(Addr, u16), String> {
+    let any = row.parse::<IpAddr>().map(|address| (address.into(), 0));
+    let one = || row.parse::<SocketAddr>().map(|node| (node.ip().into(), node.port()));
+    let node = any.or_else(|_| one()).ok();
+    node.ok_or_else(|| {
+        format!("'{row}' is no address: write 192.0.2.7, 192.0.2.7:9001 or [2001:db8::7]:9001")
+    })
 }
 
 #[cfg(test)]
@@ -149,6 +200,29 @@ mod tests {
             said("evil.example\t2026-02-30"),
             "line 1: '2026-02-30' is not a day: write it as 2026-11-24"
         );
+    }
+
+    #[test]
+    fn a_node_is_an_address_and_perhaps_a_port() {
+        let mut lists = Lists::default();
+        let of = |text: &str| Addr::from(text.parse::<IpAddr>().unwrap());
+        assert!(!lists.knows_tor() && !lists.is_tor(of("192.0.2.7"), 443));
+        lists
+            .set_tor("# nodes\n192.0.2.7\n 192.0.2.8:9001\n[2001:db8::7]:443\n2001:db8::8\n")
+            .unwrap();
+        for (address, port, is) in [
+            ("192.0.2.7", 443, true),
+            ("192.0.2.8", 9_001, true),
+            ("192.0.2.8", 443, false),
+            ("2001:db8::7", 443, true),
+            ("2001:db8::7", 9_001, false),
+            ("2001:db8::8", 9_001, true),
+            ("192.0.2.9", 443, false),
+        ] {
+            assert_eq!(lists.is_tor(of(address), port), is, "{address} {port}");
+        }
+        let error = lists.set_tor("192.0.2.7\n\nrelay.example").unwrap_err().to_string();
+        assert!(error.starts_with("line 3: 'relay.example' is no address: write"), "{error}");
     }
 
     #[test]

@@ -78,6 +78,8 @@ mod tests {
             lists.set_domains(text).unwrap();
             Arc::new(lists)
         };
+        let mut tor = Lists::default();
+        tor.set_tor("192.0.2.7").unwrap();
         let base = Options::default();
         let others = [
             Options { home: home(&["10.0.0.0/8"]), ..base.clone() },
@@ -92,12 +94,13 @@ mod tests {
             Options { sequences: Arc::new(Sequences::parse("").unwrap()), ..base.clone() },
             Options { lists: domains(""), ..base.clone() },
             Options { lists: domains("a.example\t2026-11-24"), ..base.clone() },
+            Options { lists: Arc::new(tor), ..base.clone() },
         ];
         let mut digests: Vec<String> = others.iter().map(Options::digest).collect();
         digests.push(base.digest());
         digests.sort();
         digests.dedup();
-        assert_eq!(digests.len(), 10);
+        assert_eq!(digests.len(), 11);
         let (a, b) = (home(&["10.0.0.0/8", "192.0.2.0/24"]), home(&["192.0.2.0/24", "10.0.0.0/8"]));
         let digest = |home| Options { home, ..base.clone() }.digest();
         assert_eq!(digest(a), digest(b), "the order of networks does not matter");

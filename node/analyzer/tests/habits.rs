@@ -149,6 +149,58 @@ fn addresses_that_no_look_up_led_to() {
     assert_eq!(said(&without, Behaviour::ConnWithoutDns), None, "no log of DNS");
 }
 
+/// All findings, with a list of Tor's nodes.
+fn with_nodes(rows: &str) -> Options {
+    let mut lists = Lists::default();
+    lists.set_tor(rows).expect("rows of nodes");
+    Options { lists: Arc::new(lists), ..all() }
+}
+
+#[test]
+fn nodes_of_tor_by_their_list() {
+    let rows = [flow(1, "198.51.100.1", 9_001), flow(2, "198.51.100.2", 443)];
+    let of = |nodes: &str| said(&report(&with(&rows), &with_nodes(nodes)), Behaviour::TorUse);
+    let one = Some((Severity::Info, None, "policy"));
+    assert_eq!(of("198.51.100.1"), one);
+    assert_eq!(of("198.51.100.1:9001"), one);
+    assert_eq!(of("198.51.100.1:9002\n198.51.100.3"), None);
+    let both = of("# nodes\n198.51.100.1\n198.51.100.2:443\n");
+    assert_eq!(both, Some((Severity::Info, Some(2), "policy")));
+    let unanswered = [rows[0].replace("\t900\t1400\t", "\t900\t0\t")];
+    let found = report(&with(&unanswered), &with_nodes("198.51.100.1"));
+    assert_eq!(said(&found, Behaviour::TorUse), None);
+    let inside = [flow(1, "10.20.0.9", 9_001)];
+    let found = report(&with(&inside), &with_nodes("10.20.0.9"));
+    assert_eq!(said(&found, Behaviour::TorUse), None, "nodes are outside");
+    let told = |options: &Options| {
+        report(&with(&rows), options).coverage.notes.join(" ").contains("--tor")
+    };
+    assert!(told(&all()) && !told(&with_nodes("")));
+}
+
+#[test]
+fn a_list_of_nodes_adds_to_names_that_tor_makes_up() {
+    let names = ["www.4fzg2kq5nmv3.com", "www.xr7dj2wq6abq.com"];
+    let visits: Vec<_> = (1..).zip(names).map(|(second, name)| named(second, name)).collect();
+    let sentences = |visits: &[(String, String)], nodes: &str| -> Vec<String> {
+        let mut files = both(visits);
+        files.push(file("dns.log", DNS, &[dns(10, HOST, "www.example", "192.0.2.7")]));
+        let found = report(&files, &with_nodes(nodes));
+        let evidence = noted(&found, Behaviour::TorUse).map(|one| one.evidence.clone());
+        evidence.into_iter().flatten().map(|one| one.sentence).collect()
+    };
+    let by_list = "to addresses on the list of Tor's nodes.";
+    let by_name = "2 server names as Tor makes them up";
+    let all = sentences(&visits, "198.51.100.9");
+    assert!(all[0].starts_with("2 connections") && all[0].ends_with(by_list), "{all:?}");
+    assert!(all[1].starts_with(by_name), "{all:?}");
+    let names = sentences(&visits, "");
+    assert!(names[0].starts_with(by_name), "{names:?}");
+    let one = sentences(&visits[..1], "198.51.100.9");
+    assert!(one[0].starts_with("1 connection to"), "{one:?}");
+    assert!(one.iter().all(|one| !one.contains("server names")), "one name is none: {one:?}");
+}
+
 /// All findings, with days of registration of domains.
 fn registered(rows: &str) -> Options {
     let mut lists = Lists::default();
@@ -246,7 +298,9 @@ fn any_order_gives_the_same() {
             (row.replace("198.51.100.9", &format!("198.51.100.{n}")), hello)
         })
         .collect();
-    let options = registered("d1.example\t2026-11-20\nd3.example\t2026-11-01\n");
+    let mut options = registered("d1.example\t2026-11-20\nd3.example\t2026-11-01\n");
+    let nodes = "198.51.100.5\n198.51.100.9\n198.51.100.33:443\n";
+    Arc::make_mut(&mut options.lists).set_tor(nodes).unwrap();
     let mut run = |seed: Option<u64>| {
         if let Some(seed) = seed {
             shuffle(&mut rows, seed);
@@ -257,7 +311,9 @@ fn any_order_gives_the_same() {
         report(&files, &options).to_json()
     };
     let whole = run(None);
-    assert!(whole.contains("unknown_port") && whole.contains("young_domain"));
+    for habit in ["unknown_port", "young_domain", "tor_use"] {
+        assert!(whole.contains(&format!("\"behaviour\":\"{habit}\"")), "{habit}");
+    }
     for seed in 0..8 {
         assert!(run(Some(seed)) == whole, "seed {seed}");
     }

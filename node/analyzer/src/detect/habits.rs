@@ -117,6 +117,8 @@ pub(crate) struct Habit {
     pub(crate) destinations: u64,
     /// What it is counted by: connections, names or hosts.
     pub(crate) count: u64,
+    /// Connections to nodes of Tor, by the list of them.
+    pub(crate) nodes: u64,
     /// Whose it is, where the file of names says so; else an example.
     pub(crate) what: Box<str>,
     /// Whether a name says so, not a port alone.
@@ -134,13 +136,12 @@ impl Habit {
         Score { behaviour: self.behaviour, base_milli }
     }
 
-    /// The same in sentences.
-    pub(crate) fn hit(&self) -> Hit {
-        let Score { behaviour, base_milli } = self.score();
-        let Self { destinations, count, what, named, .. } = self;
+    /// What was measured, in a sentence, and what speaks against it.
+    fn told(&self) -> (&'static str, String, &'static str) {
+        let Self { behaviour, destinations, count, nodes, what, named } = self;
         let flows = words::counted(*count, "connection", "connections");
         let hosts = words::counted(*destinations, "destination", "destinations");
-        let (measure, sentence, against) = match behaviour {
+        match behaviour {
             Behaviour::RemoteAccessTool => (
                 "remote_access",
                 format!("{flows} to {what}, by which others can work on this host."),
@@ -163,7 +164,11 @@ impl Habit {
                 format!(
                     "{count} server names as Tor makes them up, such as {what}, none of them looked up."
                 ),
-                "A program with names of its own and DNS over HTTPS could look like that.",
+                if *nodes > 0 {
+                    "Nodes may serve other things too, and what was one need not be one any more."
+                } else {
+                    "A program with names of its own and DNS over HTTPS could look like that."
+                },
             ),
             Behaviour::P2pOverlay => (
                 "peers",
@@ -193,16 +198,26 @@ impl Habit {
                 format!("{what} had a public address and, within an hour, a private one."),
                 "Networks with names of their own answer differently inside and outside.",
             ),
-        };
-        let evidence = vec![
-            Evidence::supporting(measure, *count as f64, "flows", sentence),
-            Evidence::against(
-                "habit_kind",
-                *destinations as f64,
-                "destinations",
-                against.to_owned(),
-            ),
-        ];
+        }
+    }
+
+    /// The same in sentences.
+    pub(crate) fn hit(&self) -> Hit {
+        let Score { behaviour, base_milli } = self.score();
+        let (measure, sentence, against) = self.told();
+        let mut evidence = Vec::new();
+        if self.nodes > 0 {
+            let flows = words::counted(self.nodes, "connection", "connections");
+            let sentence = format!("{flows} to addresses on the list of Tor's nodes.");
+            let nodes = Evidence::supporting("listed_nodes", self.nodes as f64, "flows", sentence);
+            evidence.push(nodes);
+        }
+        if self.count > 0 {
+            evidence.push(Evidence::supporting(measure, self.count as f64, "flows", sentence));
+        }
+        let hosts = self.destinations as f64;
+        let against = Evidence::against("habit_kind", hosts, "destinations", against.to_owned());
+        evidence.push(against);
         Hit { behaviour, base_milli, scores: Vec::new(), evidence, limits: Vec::new() }
     }
 }

@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use super::{
     bucket::{Bucket, NO_NAME},
     fold::{first_flows, place},
-    group::{Gathered, Groups},
+    group::{Gathered, Groups, Key},
     part::{Candidate, Matter, Part, Where},
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
         is_known, is_pool_port, is_tor_name,
     },
     direction::is_private,
+    flow::Flow,
     limits::ADDRESSES_MAX,
     lists::Lists,
     naming::NamedBy,
@@ -32,15 +33,26 @@ const UDP: u8 = 17;
 /// Ports of an overlay's peers. [Slips]
 const PEER_PORTS_FROM: u16 = 30_000;
 
-/// A group that shows a habit: source, habit, group, what it is counted by.
-type Shown = (Addr, Behaviour, u32, u64);
+/// A group that shows a habit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Shown {
+    source: Addr,
+    behaviour: Behaviour,
+    /// Whether a list that was given says so, which takes nothing more.
+    listed: bool,
+    /// Its place.
+    group: u32,
+    /// What it is counted by.
+    count: u64,
+}
 
 /// Finds habits.
 pub(super) fn find(bucket: &Bucket, groups: &Groups, lists: &Lists, part: &mut Part) {
     let mut shown: Vec<Shown> = Vec::new();
     for (number, (group, members, _)) in (0..).zip(groups.iter()) {
+        let source = group.key.source;
         let mut show = |behaviour, count| {
-            shown.push((group.key.source, behaviour, number, count));
+            shown.push(Shown { source, behaviour, listed: false, group: number, count });
         };
         let key = &group.key;
         let answers = group.totals.bytes_in > 0 && group.totals.bytes_out > 0;
@@ -48,31 +60,28 @@ pub(super) fn find(bucket: &Bucket, groups: &Groups, lists: &Lists, part: &mut P
         if key.direction == Direction::Outbound && answers {
             by_name_or_shape(group, name, &mut show);
         }
-        // Behind a proxy the connection is one between inside hosts.
-        if matches!(key.direction, Direction::Outbound | Direction::Internal)
-            && let Some(young) = name.and_then(|name| lists.young(name))
-        {
-            let flows = members.iter().map(|&at| &bucket.flows[at as usize]);
-            let flows = flows
-                .filter(|flow| flow.resp_bytes > 0 && young.contains(&Micros(flow.start_us).day()));
-            match flows.count() as u64 {
-                0 => {}
-                count => show(Behaviour::YoungDomain, count),
-            }
-        }
+        let listed = by_list(bucket, (group, members), name, lists).into_iter();
+        let listed = listed.filter(|(_, count)| *count > 0).map(|(behaviour, count)| Shown {
+            source,
+            behaviour,
+            listed: true,
+            group: number,
+            count,
+        });
+        shown.extend(listed);
     }
     let answered = warm(bucket, &shown);
     let asks = |source: &Addr| answered.get(source).copied();
-    shown.retain(|&(source, behaviour, number, _)| match behaviour {
-        Behaviour::ConnWithoutDns => asks(&source).is_some_and(|since| {
-            groups.at(number).0.totals.first_us >= since.saturating_add(WARM_US)
+    shown.retain(|one| match one.behaviour {
+        Behaviour::ConnWithoutDns => asks(&one.source).is_some_and(|since| {
+            groups.at(one.group).0.totals.first_us >= since.saturating_add(WARM_US)
         }),
-        Behaviour::TorUse => asks(&source).is_some(),
+        Behaviour::TorUse => one.listed || asks(&one.source).is_some(),
         _ => true,
     });
     drop_looked_up(bucket, groups, &mut shown);
     shown.sort_unstable();
-    for habit in shown.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+    for habit in shown.chunk_by(|a, b| (a.source, a.behaviour) == (b.source, b.behaviour)) {
         if let Some(candidate) = candidate(bucket, groups, lists, habit) {
             part.keep(candidate, bucket);
         }
@@ -108,11 +117,35 @@ fn by_name_or_shape(group: &Gathered, name: Option<&str>, show: &mut impl FnMut(
     }
 }
 
+/// What the lists that were given say of a group, and of how many of its answered flows.
+fn by_list(
+    bucket: &Bucket,
+    (group, members): (&Gathered, &[u32]),
+    name: Option<&str>,
+    lists: &Lists,
+) -> [(Behaviour, u64); 2] {
+    let count = |is: &dyn Fn(&Flow) -> bool| {
+        let flows = members.iter().map(|&at| &bucket.flows[at as usize]);
+        flows.filter(|flow| flow.resp_bytes > 0 && is(flow)).count() as u64
+    };
+    let Key { direction, transport, .. } = group.key;
+    // Behind a proxy the connection is one between inside hosts.
+    let ours = matches!(direction, Direction::Outbound | Direction::Internal);
+    let young = name.filter(|_| ours).and_then(|name| lists.young(name));
+    let young =
+        young.map_or(0, |young| count(&|flow| young.contains(&Micros(flow.start_us).day())));
+    let asked = direction == Direction::Outbound && transport == TCP && lists.knows_tor();
+    let nodes = if asked { count(&|flow| lists.is_tor(flow.resp, flow.resp_port)) } else { 0 };
+    [(Behaviour::YoungDomain, young), (Behaviour::TorUse, nodes)]
+}
+
 /// Since when each source asks the DNS, of those to whom it matters.
 fn warm(bucket: &Bucket, shown: &[Shown]) -> HashMap<Addr, i64> {
-    let matters = |one: &&Shown| matches!(one.1, Behaviour::ConnWithoutDns | Behaviour::TorUse);
+    let matters = |one: &&Shown| {
+        matches!(one.behaviour, Behaviour::ConnWithoutDns | Behaviour::TorUse) && !one.listed
+    };
     let mut since: HashMap<Addr, i64> =
-        shown.iter().filter(matters).map(|one| (one.0, i64::MAX)).collect();
+        shown.iter().filter(matters).map(|one| (one.source, i64::MAX)).collect();
     if since.is_empty() {
         return since;
     }
@@ -127,15 +160,16 @@ fn warm(bucket: &Bucket, shown: &[Shown]) -> HashMap<Addr, i64> {
 
 /// A name that was looked up is a site's, however it looks.
 fn drop_looked_up(bucket: &Bucket, groups: &Groups, shown: &mut Vec<Shown>) {
-    if !shown.iter().any(|one| one.1 == Behaviour::TorUse) {
+    let by_name = |one: &Shown| one.behaviour == Behaviour::TorUse && !one.listed;
+    if !shown.iter().any(by_name) {
         return;
     }
     let mut asked: Vec<(Addr, u32)> =
         bucket.queries.iter().map(|asked| (asked.client, asked.name)).collect();
     asked.sort_unstable();
-    shown.retain(|&(source, behaviour, number, _)| {
-        let name = groups.at(number).0.key.spot.name;
-        behaviour != Behaviour::TorUse || asked.binary_search(&(source, name)).is_err()
+    shown.retain(|one| {
+        let name = groups.at(one.group).0.key.spot.name;
+        !by_name(one) || asked.binary_search(&(one.source, name)).is_err()
     });
 }
 
@@ -146,58 +180,46 @@ fn candidate(
     lists: &Lists,
     shown: &[Shown],
 ) -> Option<Candidate> {
-    let &(source, behaviour, number, _) = shown.first()?;
-    let whither = |one: &Shown| match place(bucket, groups.at(one.2).0.key.spot) {
-        Where::Name(name) if behaviour == Behaviour::YoungDomain => {
-            Where::Name(Suffixes::shipped().site(&name).unwrap_or(&name).into())
-        }
-        place => place,
-    };
-    let mut places: Vec<Where> = shown.iter().map(whither).collect();
-    places.sort_unstable();
-    places.dedup();
+    let &Shown { source, behaviour, .. } = shown.first()?;
     let least = match behaviour {
         Behaviour::P2pOverlay => PEERS_MIN,
         Behaviour::TorUse => TOR_NAMES_MIN,
         _ => 1,
     };
-    if places.len() < least {
-        return None;
-    }
+    // What is listed stands at the end, and stays when the signs before it are too few.
+    let (signs, listed) = shown.split_at(shown.partition_point(|one| !one.listed));
+    let enough = distinct(bucket, groups, signs).len() >= least;
+    let (signs, shown) = if enough { (signs, shown) } else { (&[][..], listed) };
+    let mut places = distinct(bucket, groups, shown);
+    let mut numbers: Vec<u32> = shown.iter().map(|one| one.group).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
     let mut totals = Totals::default();
     let mut members = Vec::new();
-    let mut addresses = Vec::new();
-    for &(_, _, number, _) in shown {
+    for &number in &numbers {
         let (group, of_group) = groups.at(number);
         totals.add(&group.totals);
         members.extend_from_slice(of_group);
-        addresses.extend(groups.addresses(bucket, number));
     }
-    addresses.sort_unstable();
-    addresses.dedup();
-    addresses.truncate(ADDRESSES_MAX);
     // Groups lie in the order in which flows came; what stands for all must not.
     let group = |number: u32| groups.at(number).0;
     let order = |number: u32| {
         let key = &group(number).key;
         (key.port, key.transport, place(bucket, key.spot), key.direction)
     };
-    let first = shown.iter().map(|one| one.2).min_by_key(|&number| order(number)).unwrap_or(number);
+    let first = numbers.iter().copied().min_by_key(|&number| order(number))?;
     let Gathered { key, named_by, .. } = group(first);
-    let one_port = shown.iter().all(|one| group(one.2).key.port == key.port);
-    let counts = shown.iter().map(|one| one.3);
-    let all = shown.iter().map(|one| group(one.2));
+    let one_port = numbers.iter().all(|&number| group(number).key.port == key.port);
+    let examples = if signs.is_empty() { shown } else { signs };
+    let all = examples.iter().map(|one| group(one.group));
     let (what, named) = what(bucket, lists, behaviour, all, key.port);
-    let habit = Habit {
-        behaviour,
-        destinations: places.len() as u64,
-        count: match behaviour {
-            Behaviour::TorUse => places.len() as u64,
-            _ => counts.sum(),
-        },
-        what,
-        named,
+    let sum = |shown: &[Shown]| shown.iter().map(|one| one.count).sum();
+    let (count, nodes) = match behaviour {
+        Behaviour::TorUse => (distinct(bucket, groups, signs).len() as u64, sum(listed)),
+        _ => (sum(shown), 0),
     };
+    let destinations = places.len() as u64;
+    let habit = Habit { behaviour, destinations, count, nodes, what, named };
     let one = places.len() == 1;
     Some(Candidate {
         scores: [habit.score()].into(),
@@ -206,7 +228,7 @@ fn candidate(
         source,
         destination: if one { places.swap_remove(0) } else { Where::Many(places.len() as u64) },
         address: groups.address(bucket, first),
-        addresses: addresses.into(),
+        addresses: lowest_addresses(bucket, groups, &numbers),
         port: if one_port { key.port } else { 0 },
         transport: key.transport,
         direction: key.direction,
@@ -216,6 +238,29 @@ fn candidate(
         pivots: first_flows(bucket, &members),
         matter: Matter::Habit(Box::new(habit)),
     })
+}
+
+/// Where groups go, each place once: of young domains the domain.
+fn distinct(bucket: &Bucket, groups: &Groups, shown: &[Shown]) -> Vec<Where> {
+    let whither = |one: &Shown| match place(bucket, groups.at(one.group).0.key.spot) {
+        Where::Name(name) if one.behaviour == Behaviour::YoungDomain => {
+            Where::Name(Suffixes::shipped().site(&name).unwrap_or(&name).into())
+        }
+        place => place,
+    };
+    let mut places: Vec<Where> = shown.iter().map(whither).collect();
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+fn lowest_addresses(bucket: &Bucket, groups: &Groups, numbers: &[u32]) -> Box<[Addr]> {
+    let all = numbers.iter().flat_map(|&number| groups.addresses(bucket, number));
+    let mut addresses: Vec<Addr> = all.collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses.truncate(ADDRESSES_MAX);
+    addresses.into()
 }
 
 /// Whose the destinations are, the first in the alphabet, or an example; and whether the file of names says so.
@@ -276,6 +321,7 @@ fn rebound(bucket: &Bucket, part: &mut Part) {
         let habit = Habit {
             behaviour: Behaviour::DnsRebindingAnswer,
             destinations: 1,
+            nodes: 0,
             count: 1,
             what: name.clone(),
             named: true,
