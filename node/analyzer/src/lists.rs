@@ -16,6 +16,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::{
     limits::{DOMAINS_MAX, TOR_NODES_MAX},
     packed::Addr,
+    places::cleaned,
 };
 
 /// Days from its registration on in which a domain is young. [Slips]
@@ -143,9 +144,9 @@ fn registration(row: &str) -> Result<(Box<str>, Day), String> {
             "two columns are needed, with a tab between: domain, day of registration".to_owned()
         );
     };
-    let domain = domain.trim().to_ascii_lowercase();
+    let domain = cleaned(domain.trim())?;
     match Suffixes::shipped().site(&domain) {
-        Some(site) if site == domain => Ok((domain.into(), day.trim().parse()?)),
+        Some(site) if *site == *domain => Ok((domain, day.trim().parse()?)),
         Some(site) => Err(format!("'{domain}' is within a domain: write {site}")),
         None => Err(format!("'{domain}' is no domain that anybody registers")),
     }
@@ -191,6 +192,10 @@ mod tests {
         assert_eq!(
             said("www.evil.example\t2026-11-24"),
             "line 1: 'www.evil.example' is within a domain: write evil.example"
+        );
+        assert_eq!(
+            said("ev il.example\t2026-11-24"),
+            "line 1: 'ev il.example' cannot stand in a name"
         );
         assert_eq!(
             said("co.uk\t2026-11-24"),

@@ -323,7 +323,7 @@ fn columns<const N: usize>(row: &str) -> Option<[&str; N]> {
 }
 
 /// An end or word in lower case; an error when no name has it.
-fn cleaned(text: &str) -> Result<Box<str>, String> {
+pub(crate) fn cleaned(text: &str) -> Result<Box<str>, String> {
     let lower = text.to_ascii_lowercase();
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     if lower.is_empty() || lower.len() > 253 || !lower.bytes().all(fits) {
