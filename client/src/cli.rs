@@ -1,6 +1,7 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 use flowlore_common::label::{Behaviour, Outcome, Reason, Severity, Verdict};
@@ -198,6 +199,9 @@ pub struct FlowFiles {
     /// Log files, and folders that are searched for them
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Format of the files: auto recognises each by its content, map:FILE.toml reads lines as that mapping says
+    #[arg(long, value_name = "auto|zeek|map:FILE", default_value = "auto")]
+    pub format: Format,
     /// An inside network; may be repeated; else those of the node's configuration
     #[arg(long, value_name = "CIDR")]
     pub home_net: Vec<String>,
@@ -214,9 +218,46 @@ pub struct FlowFiles {
     /// tabs between; an empty file for none
     #[arg(long, value_name = "FILE")]
     pub sequences: Option<PathBuf>,
+    /// When domains were registered: domain and day (2026-11-24), with a tab between; tells which are young
+    #[arg(long, value_name = "FILE")]
+    pub domains: Option<PathBuf>,
+    /// Addresses of Tor's nodes, one a line, with a port where only that one is meant; tells who uses Tor
+    #[arg(long, value_name = "FILE")]
+    pub tor: Option<PathBuf>,
     /// Time zone of the text, such as Europe/Berlin; JSON is always UTC
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub tz: String,
+}
+
+/// How files are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// By content. `zeek` is the same: whatever is found is read.
+    Auto,
+    /// By a mapping.
+    Map(PathBuf),
+}
+
+impl Format {
+    /// The mapping's file.
+    #[must_use]
+    pub fn mapping(&self) -> Option<&Path> {
+        match self {
+            Self::Auto => None,
+            Self::Map(path) => Some(path),
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix("map:")) {
+            ("auto" | "zeek", _) => Ok(Self::Auto),
+            (_, Some(path)) if !path.is_empty() => Ok(Self::Map(path.into())),
+            _ => Err("write auto, or map: and a mapping's file, such as map:squid.toml".to_owned()),
+        }
+    }
 }
 
 /// `flowlore upload`.
@@ -328,6 +369,7 @@ mod tests {
             (&["label", "x.example", "--verdict", "benign", "--port", "0"], "1..=65535"),
             (&["label", "x.example", "--verdict", "benign", "--behaviour", "evil"], "strobe"),
             (&["upload", "x.log", "--min-severity", "loud"], "critical"),
+            (&["upload", "x.log", "--format", "map:"], "map:squid.toml"),
             (&["triage", "x.log"], "--alert"),
             (&["triage", "x.log", "--at", "2026-11-23T09:22:30Z"], "--host"),
             (&["triage", "x.log", "--alert", "eve.json", "--before", "1y"], "write it as 90s"),

@@ -34,7 +34,6 @@ use flowlore_common::{
 use crate::{
     follow::{self, FileRead, Followed},
     input::InputArgs,
-    mapping,
     output::{Output, Shown},
     spill::TemporaryFile,
 };
@@ -47,9 +46,6 @@ const FAILED_ON: u8 = 3;
 pub struct AnalyzeArgs {
     #[command(flatten)]
     input: InputArgs,
-    /// Format of the input: auto recognises each file by its content, map:FILE.toml reads lines as that mapping says
-    #[arg(long, value_name = "auto|zeek|map:FILE", default_value = "auto")]
-    format: Format,
     /// What to print
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -65,33 +61,6 @@ pub struct AnalyzeArgs {
     /// Exit with 3 when coverage is poor
     #[arg(long)]
     fail_on_coverage: bool,
-}
-
-/// How the input is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Format {
-    /// By content. `zeek` is the same: whatever is found is read.
-    Auto,
-    /// By a mapping.
-    Map(PathBuf),
-}
-
-impl std::str::FromStr for Format {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match (text, text.strip_prefix("map:")) {
-            ("auto" | "zeek", _) => Ok(Self::Auto),
-            (_, Some(path)) if !path.is_empty() => Ok(Self::Map(path.into())),
-            _ => Err("write auto, or map: and a mapping's file, such as map:squid.toml".to_owned()),
-        }
-    }
-}
-
-impl Format {
-    fn opening(&self) -> anyhow::Result<Opening> {
-        let Self::Map(path) = self else { return Ok(Opening::ByContent) };
-        mapping::opening(path)
-    }
 }
 
 /// A number, or all.
@@ -260,7 +229,7 @@ pub fn run(
     terminal: bool,
     out: &mut dyn io::Write,
 ) -> anyhow::Result<ExitCode> {
-    let opening = args.format.opening()?;
+    let opening = args.input.opening()?;
     let begun = SystemClock.now();
     let zone = args.input.zone()?;
     let folder = args.input.history()?;

@@ -13,7 +13,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use flowlore_analyzer::{
     direction::Home, history::History, inventory::Assets, limits::MEMORY_BYTES_DEFAULT,
-    lists::Lists, options::Options, places::Places, sequences::Sequences,
+    lists::Lists, options::Options, places::Places, sequences::Sequences, source::Opening,
 };
 use flowlore_common::{label::Severity, time::Micros};
 use ipnet::IpNet;
@@ -23,6 +23,7 @@ use crate::{
     analyze::Effort,
     follow,
     limits::{MEMORY_BYTES_MIN, READERS_MAX, TABLE_BYTES_MAX},
+    mapping,
 };
 
 /// The history's file in its folder.
@@ -36,6 +37,9 @@ pub struct InputArgs {
     /// Files, folders (searched), or - for standard input; .gz and .zst are unpacked
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Format of the input: auto recognises each file by its content, map:FILE.toml reads lines as that mapping says
+    #[arg(long, value_name = "auto|zeek|map:FILE", default_value = "auto")]
+    format: Format,
     /// What is inside, instead of what the sensor says and private ranges; may be repeated
     #[arg(long, value_name = "CIDR", value_parser = parse_net)]
     home_net: Vec<IpNet>,
@@ -73,6 +77,11 @@ pub struct InputArgs {
 }
 
 impl InputArgs {
+    /// How the input is read.
+    pub(crate) fn opening(&self) -> anyhow::Result<Opening> {
+        self.format.opening()
+    }
+
     pub(crate) fn effort(&self) -> Effort {
         let threads = self.threads.unwrap_or_else(|| follow::Options::default().threads);
         Effort { threads, memory_bytes: self.memory.0 }
@@ -108,6 +117,33 @@ impl InputArgs {
             history: history.map(HistoryFolder::read).transpose()?,
             ..Options::default()
         })
+    }
+}
+
+/// How the input is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Format {
+    /// By content. `zeek` is the same: whatever is found is read.
+    Auto,
+    /// By a mapping.
+    Map(PathBuf),
+}
+
+impl std::str::FromStr for Format {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix("map:")) {
+            ("auto" | "zeek", _) => Ok(Self::Auto),
+            (_, Some(path)) if !path.is_empty() => Ok(Self::Map(path.into())),
+            _ => Err("write auto, or map: and a mapping's file, such as map:squid.toml".to_owned()),
+        }
+    }
+}
+
+impl Format {
+    fn opening(&self) -> anyhow::Result<Opening> {
+        let Self::Map(path) = self else { return Ok(Opening::ByContent) };
+        mapping::opening(path)
     }
 }
 

@@ -20,8 +20,9 @@ use crate::publish::{Draft, draft};
 /// Logs, and how they are looked at.
 pub(crate) struct Given<'a> {
     pub(crate) paths: &'a [PathBuf],
+    pub(crate) opening: &'a Opening,
     pub(crate) options: &'a Options,
-    /// Of all their bytes: what they are recognised by when they come again.
+    /// Of all their bytes, and of the mapping by which they are read: what they are recognised by when they come again.
     pub(crate) digest: blake3::Hash,
     /// Whether nothing of them may be published.
     pub(crate) keep_here: bool,
@@ -56,6 +57,15 @@ pub(crate) fn digest() -> blake3::Hasher {
     blake3::Hasher::new_derive_key("flowlore upload v1")
 }
 
+/// Of logs of this digest that are read by a mapping. The same lines read in another way are other flows, and lines that
+/// were sent once without their mapping, or with a wrong one, must not be taken for known when they come with the right
+/// one. Its bytes count, not what it means: who only rewords one is told twice rather than never.
+pub(crate) fn digest_mapped(logs: blake3::Hash, mapping: blake3::Hash) -> blake3::Hash {
+    let mut both = blake3::Hasher::new_derive_key("flowlore upload v1 mapped");
+    both.update(logs.as_bytes()).update(mapping.as_bytes());
+    both.finalize()
+}
+
 /// How much of this machine one analysis may use.
 pub(crate) fn effort(node: &Node) -> Effort {
     let memory_bytes = usize::try_from(node.config.memory_mib).unwrap_or(usize::MAX) << 20;
@@ -70,11 +80,12 @@ pub(crate) fn effort(node: &Node) -> Effort {
 pub(crate) fn look(
     node: &Node,
     paths: &[PathBuf],
+    opening: &Opening,
     options: &Options,
     witness: Option<&dyn Witness>,
 ) -> anyhow::Result<(Analysis, Vec<Contacted>, Draft)> {
     let (analysis, contacted) =
-        analyze_and(paths, Opening::ByContent, effort(node), options, witness, |part| {
+        analyze_and(paths, opening.clone(), effort(node), options, witness, |part| {
             part.contacted()
         })?;
     let roster = node.store.roster();
@@ -93,7 +104,7 @@ pub(crate) fn keep(node: &Node, given: &Given<'_>) -> Result<(Analysis, Publicat
     let keeper = node.flows.keeper(given.digest.to_hex().as_str()).map_err(Failed::here)?;
     let witness = keeper.as_ref().map(|keeper| keeper as &dyn Witness);
     let (analysis, contacted, drafted) =
-        look(node, given.paths, given.options, witness).map_err(Failed::Unusable)?;
+        look(node, given.paths, given.opening, given.options, witness).map_err(Failed::Unusable)?;
     if let Some(keeper) = keeper {
         keeper.commit().map_err(Failed::here)?;
     }

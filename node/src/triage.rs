@@ -46,6 +46,7 @@ pub(crate) enum About<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Input<'a> {
     pub(crate) paths: &'a [PathBuf],
+    pub(crate) opening: &'a Opening,
     pub(crate) effort: Effort,
     pub(crate) options: &'a Options,
     /// Of times that people write without one.
@@ -71,14 +72,14 @@ impl Answers {
         about: &About<'_>,
         around: (u64, u64),
     ) -> anyhow::Result<Self> {
-        let &Input { paths, effort, options, .. } = input;
+        let &Input { paths, opening, effort, options, .. } = input;
         let around = Around::new(around.0, around.1).map_err(|error| anyhow!(error))?;
         let Taken { alerts, unusable, .. } = ask(input, about)?;
         let several = alerts.len() > 1;
         let questions = Questions { alerts: fold(alerts), around, unusable };
         let watch = questions.watch();
         let (analysis, collected) =
-            analyze_and(paths, Opening::ByContent, effort, options, Some(&watch), |part| {
+            analyze_and(paths, opening.clone(), effort, options, Some(&watch), |part| {
                 collect(&watch, part, options)
             })?;
         let report = analysis.report;
@@ -224,7 +225,7 @@ fn of_finding(id: &str, input: &Input<'_>) -> anyhow::Result<Alert> {
             "--alert {id}: the input is read twice for a finding, which standard input cannot be"
         );
     }
-    let report = analyze(input.paths, Opening::ByContent, input.effort, input.options)?.report;
+    let report = analyze(input.paths, input.opening.clone(), input.effort, input.options)?.report;
     let id = id.to_ascii_lowercase();
     let finding = report.findings.iter().find(|one| one.id == id || one.incident == id);
     let finding = finding.ok_or_else(|| {

@@ -175,6 +175,86 @@ async fn the_local_port_answers_as_the_commands_do() {
     scene.node.stop().await;
 }
 
+/// A log that no sensor of ours writes: who talked to whom, every five minutes.
+const MAPPED: &str = "from;to;port;at;out;in\n";
+/// How it is read.
+const MAPPING: &str = r#"
+notation = "csv"
+separator = ";"
+bytes_are = "payload"
+[time]
+field = "at"
+format = "s"
+[fields]
+source = "from"
+destination = "to"
+destination_port = "port"
+transport = { or = "tcp" }
+bytes_out = "out"
+bytes_in = "in"
+"#;
+
+fn mapped_log() -> String {
+    let row = |n: i64| format!("10.0.0.7;198.51.100.9;443;{};1482;611\n", 1_795_507_200 + 300 * n);
+    (0..150).fold(MAPPED.to_owned(), |log, n| log + &row(n))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_beside_the_logs_goes_with_them() {
+    let scene = Scene::new(500).await;
+    let log = scene.file("proxy.csv", &mapped_log());
+    let format = format!("map:{}", scene.file("proxy.toml", MAPPING));
+    let tor = scene.file("tor.txt", "# nodes\n198.51.100.9:443\n");
+    let domains = scene.file("domains.tsv", "evil.example\t2026-11-20\n");
+    let lists = ["--tor", &*tor, "--domains", &*domains];
+
+    // Without its mapping nothing of it is read, which must not make it known when it comes with it.
+    let unread = scene.client(&["upload", &log, "--json"]).await.unwrap();
+    let unread: Value = serde_json::from_str(&unread).unwrap();
+    assert_eq!(unread["input"]["flows"], 0);
+    let mapped = [&["upload", &log, "--format", &*format][..], &lists].concat();
+    let uploaded = scene.client(&[&mapped[..], &["--json"]].concat()).await.unwrap();
+    let mapped = [&["analyze", &log, "--format", &*format][..], &lists].concat();
+    assert_eq!(uploaded, flowlore_node(&[&mapped[..], &["--output", "json"]].concat()));
+    let report: Value = serde_json::from_str(&uploaded).unwrap();
+    assert_eq!(report["input"]["flows"], 150);
+    let findings = report["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|one| one["behaviour"] == "tor_use"), "{findings:?}");
+    let flows = async || {
+        let seen = &scene.node.lookup(&["198.51.100.9"]).await[0];
+        known(seen)["here"]["flows"].clone()
+    };
+    assert_eq!(flows().await, 150);
+
+    // The same lines by the same mapping are known; by another they are other flows.
+    scene.client(&["upload", &log, "--format", &format]).await.unwrap();
+    assert_eq!(flows().await, 150);
+    let other = scene.file("other.toml", &MAPPING.replace("= \"out\"", "= \"in\""));
+    scene.client(&["upload", &log, "--format", &format!("map:{other}")]).await.unwrap();
+    assert_eq!(flows().await, 300);
+
+    let asked = ["--at", "2026-11-24T09:00:00Z", "--host", "10.0.0.7", "--format", &*format];
+    let asked = [&["triage", &log][..], &asked, &lists].concat();
+    assert_eq!(scene.client(&asked).await.unwrap(), flowlore_node(&asked));
+
+    let wrong_list = scene.file("wrong.txt", "192.0.2.7\n192.0.2.7 9001\n");
+    let wrong_mapping = scene.file("wrong.toml", &MAPPING.replace("separator", "seperator"));
+    let wrong_format = format!("map:{wrong_mapping}");
+    for (options, told) in [
+        (["--tor", &*wrong_list], format!("--tor {wrong_list}: line 2: '192.0.2.7 9001'")),
+        (["--domains", &*wrong_list], format!("--domains {wrong_list}: line 1")),
+        (["--format", &*wrong_format], format!("mapping {wrong_mapping}")),
+    ] {
+        for command in [&["upload", &log][..], &asked[..6]] {
+            let failure = scene.client(&[command, &options].concat()).await.unwrap_err();
+            assert_eq!(failure.code, "invalid_argument", "{failure}");
+            assert!(failure.message.contains(&told), "{told}: {failure}");
+            assert!(!failure.message.contains("upload-"), "paths are the sender's: {failure}");
+        }
+    }
+    scene.node.stop().await;
+}
+
 /// How much is listed is a matter of the eye.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_shown_decides_nothing_that_leaves() {

@@ -40,6 +40,12 @@ pub struct UploadOptions {
     pub places: Option<PathBuf>,
     /// Sequences instead of those that the node knows: that of `--sequences`.
     pub sequences: Option<PathBuf>,
+    /// When domains were registered: that of `--domains`.
+    pub domains: Option<PathBuf>,
+    /// Tor's nodes: that of `--tor`.
+    pub tor: Option<PathBuf>,
+    /// The mapping by which all files are read: that of `--format map:`; `None`: each by its content.
+    pub mapping: Option<PathBuf>,
     /// What is to be said about the paths, such as hidden files that were not read; the report lists it.
     pub notes: Vec<String>,
     /// The form of the answer.
@@ -235,6 +241,9 @@ fn opens(
         (Purpose::Brands, options.brands.as_ref()),
         (Purpose::Places, options.places.as_ref()),
         (Purpose::Sequences, options.sequences.as_ref()),
+        (Purpose::Domains, options.domains.as_ref()),
+        (Purpose::Tor, options.tor.as_ref()),
+        (Purpose::Mapping, options.mapping.as_ref()),
         (Purpose::Alerts, alerts),
     ];
     let others = others.into_iter().filter_map(|(purpose, path)| Some((purpose, path?)));

@@ -67,6 +67,9 @@ fn options(given: &FlowFiles, files: &Found, console: &Console<'_>) -> UploadOpt
         brands: given.brands.clone(),
         places: given.places.clone(),
         sequences: given.sequences.clone(),
+        domains: given.domains.clone(),
+        tor: given.tor.clone(),
+        mapping: given.format.mapping().map(Path::to_owned),
         notes: files.notes.clone(),
         form: if console.json {
             Form::Json

@@ -74,11 +74,12 @@ pub(super) fn run(
     terminal: bool,
     out: &mut dyn io::Write,
 ) -> anyhow::Result<ExitCode> {
+    let opening = args.input.opening()?;
     let zone = args.input.zone()?;
     let folder = args.input.history()?;
     let options = args.input.options(Severity::Low, folder.as_ref())?;
     let (paths, effort) = (&args.input.paths, args.input.effort());
-    let input = Input { paths, effort, options: &options, zone: &zone };
+    let input = Input { paths, opening: &opening, effort, options: &options, zone: &zone };
     let alerts: Vec<PathBuf> = args.alert.iter().map(PathBuf::from).collect();
     let answers = Answers::of(&input, &args.about(&alerts)?, (args.before, args.after))?;
     let shown = Shown {

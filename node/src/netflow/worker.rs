@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use flowlore_analyzer::direction::Home;
 use flowlore_analyzer::options::Options;
+use flowlore_analyzer::source::Opening;
 use flowlore_common::label::Severity;
 use tokio::task::JoinSet;
 
@@ -83,6 +84,7 @@ fn keep_file(node: &Node, path: &Path) -> Result<()> {
     };
     let given = Given {
         paths: &[path.to_owned()],
+        opening: &Opening::ByContent,
         options: &options,
         digest: digest.finalize(),
         keep_here: false,

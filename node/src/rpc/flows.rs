@@ -88,8 +88,8 @@ impl FlowService for FlowHandler {
 
 /// What would leave of an upload.
 pub(super) fn drafted(node: &Node, upload: &Upload) -> Result<Draft, Status> {
-    let options = upload.options(node)?;
-    let (_, _, drafted) = keep::look(node, &upload.flows(), &options, None)
+    let (options, opening) = (upload.options(node)?, upload.opening()?);
+    let (_, _, drafted) = keep::look(node, &upload.flows(), &opening, &options, None)
         .map_err(|error| upload.refusal(&error))?;
     Ok(drafted)
 }
@@ -97,9 +97,10 @@ pub(super) fn drafted(node: &Node, upload: &Upload) -> Result<Draft, Status> {
 fn analyze(node: &Node, upload: &Upload) -> Result<(Vec<u8>, v1::PublicationSummary), Status> {
     let zone = upload.zone()?;
     let shown = upload.shown(&zone)?;
-    let options = upload.options(node)?;
+    let (options, opening) = (upload.options(node)?, upload.opening()?);
     let given = Given {
         paths: &upload.flows(),
+        opening: &opening,
         options: &options,
         digest: upload.digest(),
         keep_here: upload.keep_here(),
@@ -136,9 +137,9 @@ fn triage(node: &Node, upload: &Upload) -> Result<(&'static str, Vec<u8>), Statu
         }
         None => About::Alerts { paths: &alerts, named: &named },
     };
-    let flows = upload.flows();
+    let (flows, opening) = (upload.flows(), upload.opening()?);
     let effort = keep::effort(node);
-    let input = Input { paths: &flows, effort, options: &options, zone: &zone };
+    let input = Input { paths: &flows, opening: &opening, effort, options: &options, zone: &zone };
     let around = (question.before_s, question.after_s);
     let around = (around.0.unwrap_or(Around::BEFORE_S), around.1.unwrap_or(Around::AFTER_S));
     let answers = Answers::of(&input, &about, around).map_err(|error| upload.refusal(&error))?;

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use flowlore_analyzer::direction::Home;
 use flowlore_analyzer::limits::CONVERSATIONS_DEFAULT;
 use flowlore_analyzer::options::Options;
+use flowlore_analyzer::source::Opening;
 use flowlore_common::label::Severity;
 use flowlore_proto::v1;
 use flowlore_proto::v1::FilePurpose as Purpose;
@@ -17,14 +18,14 @@ use tonic::{Status, Streaming};
 
 use super::internal;
 use crate::folder::UPLOAD_PREFIX;
-use crate::input::{Zone, read_assets, read_places, read_sequences};
-use crate::keep;
+use crate::input::{Zone, read_assets, read_lists, read_places, read_sequences};
 use crate::limits::{
     UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX, UPLOAD_PART_BYTES_MAX, UPLOAD_PATH_BYTES_MAX,
     UPLOAD_SILENCE_MAX, UPLOAD_TABLE_BYTES_MAX,
 };
 use crate::node::Node;
 use crate::output::{Output, Shown};
+use crate::{keep, mapping};
 
 /// What is told to a caller whose stream ends without its last part.
 const BROKEN_OFF: &str =
@@ -39,6 +40,8 @@ pub(super) struct Upload {
     open: Option<File>,
     /// Of all logs, so that an upload is recognised when it comes again.
     digest: blake3::Hasher,
+    /// Of the mapping by which they are read.
+    mapping: blake3::Hasher,
     bytes: u64,
 }
 
@@ -69,6 +72,7 @@ impl Upload {
             files: Vec::new(),
             open: None,
             digest: keep::digest(),
+            mapping: blake3::Hasher::new(),
             bytes: 0,
         })
     }
@@ -145,9 +149,11 @@ impl Upload {
             let what = place(received.purpose);
             return Err(invalid(format!("{what}: {} has more than 16 MiB", received.sent)));
         }
-        // What is known of machines beside the logs makes no other logs of them.
-        if received.purpose == Purpose::Flows {
-            self.digest.update(data);
+        match received.purpose {
+            Purpose::Flows => _ = self.digest.update(data),
+            Purpose::Mapping => _ = self.mapping.update(data),
+            // What is known of machines beside the logs makes no other logs of them.
+            _ => {}
         }
         file.write_all(data).map_err(internal)
     }
@@ -160,7 +166,17 @@ impl Upload {
 
     /// What it is recognised by.
     pub(super) fn digest(&self) -> blake3::Hash {
-        self.digest.finalize()
+        let logs = self.digest.finalize();
+        match self.table(Purpose::Mapping) {
+            Some(_) => keep::digest_mapped(logs, self.mapping.finalize()),
+            None => logs,
+        }
+    }
+
+    /// How the logs are read.
+    pub(super) fn opening(&self) -> Result<Opening, Status> {
+        let mapping = self.table(Purpose::Mapping).map(mapping::opening).transpose();
+        Ok(mapping.map_err(|error| self.refusal(&error))?.unwrap_or_default())
     }
 
     /// Where the logs are.
@@ -210,6 +226,7 @@ impl Upload {
         };
         let assets = self.table(Purpose::Assets).map(read_assets).transpose();
         let places = read_places(self.table(Purpose::Places), self.table(Purpose::Brands));
+        let lists = read_lists(self.table(Purpose::Domains), self.table(Purpose::Tor));
         let sequences = read_sequences(self.table(Purpose::Sequences));
         Ok(Options {
             home: Home::new(home_nets),
@@ -217,6 +234,7 @@ impl Upload {
             conversations: Some(conversations),
             assets: assets.map_err(|error| self.refusal(&error))?.unwrap_or_default(),
             places: places.map_err(|error| self.refusal(&error))?,
+            lists: lists.map_err(|error| self.refusal(&error))?,
             sequences: sequences.map_err(|error| self.refusal(&error))?,
             ..Options::default()
         })
@@ -276,6 +294,9 @@ const fn place(purpose: Purpose) -> &'static str {
         Purpose::Brands => "brands",
         Purpose::Places => "places",
         Purpose::Sequences => "sequences",
+        Purpose::Domains => "domains",
+        Purpose::Tor => "tor",
+        Purpose::Mapping => "mapping",
     }
 }
 
