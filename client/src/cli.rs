@@ -272,6 +272,9 @@ pub struct Upload {
     /// How many conversations the report lists
     #[arg(long, value_name = "N")]
     pub conversations: Option<u32>,
+    /// The UTC day that these files are a part of: the report is of all that was sent for it so far
+    #[arg(long, value_name = "DAY")]
+    pub day: Option<Day>,
     /// Publish nothing of these flows
     #[arg(long)]
     pub keep_here: bool,
@@ -369,6 +372,7 @@ mod tests {
             (&["label", "x.example", "--verdict", "benign", "--port", "0"], "1..=65535"),
             (&["label", "x.example", "--verdict", "benign", "--behaviour", "evil"], "strobe"),
             (&["upload", "x.log", "--min-severity", "loud"], "critical"),
+            (&["upload", "x.log", "--day", "today"], "2026-11-24"),
             (&["upload", "x.log", "--format", "map:"], "map:squid.toml"),
             (&["triage", "x.log"], "--alert"),
             (&["triage", "x.log", "--at", "2026-11-23T09:22:30Z"], "--host"),

@@ -32,7 +32,7 @@ use flowlore_common::{
 };
 
 use crate::{
-    follow::{self, FileRead, Followed},
+    follow::{self, FileRead, Followed, Openings},
     input::InputArgs,
     output::{Output, Shown},
     spill::TemporaryFile,
@@ -105,7 +105,7 @@ pub fn analyze(
     effort: Effort,
     options: &Options,
 ) -> anyhow::Result<Analysis> {
-    Ok(analyze_and(paths, opening, effort, options, None, |_| ())?.0)
+    Ok(analyze_and(paths, opening.into(), effort, options, None, |_| ())?.0)
 }
 
 /// As [`analyze`], with a witness of each flow and a look at the sums that the report is made of.
@@ -114,14 +114,14 @@ pub fn analyze(
 /// As [`analyze`].
 pub fn analyze_and<T>(
     paths: &[PathBuf],
-    opening: Opening,
+    openings: Openings,
     effort: Effort,
     options: &Options,
     witness: Option<&dyn Witness>,
     look: impl FnOnce(&Part) -> T,
 ) -> anyhow::Result<(Analysis, T)> {
     let reading =
-        follow::Options { threads: effort.threads, opening, ..follow::Options::default() };
+        follow::Options { threads: effort.threads, openings, ..follow::Options::default() };
     let waiting = Waiting::new(effort);
     let Followed { files, notes, sinks } = follow::read(paths, &reading, || waiting.intake())?;
     conclude(waiting, Read { files, notes, intakes: sinks }, options, witness, look)

@@ -9,12 +9,14 @@ use anyhow::Result;
 use flowlore_analyzer::flow::service;
 use flowlore_analyzer::settle::{Settled, Witness};
 use flowlore_archive::ArchiveError;
-use flowlore_archive::archive::{Archive, Forgotten, Retention};
+use flowlore_archive::archive::{Archive, Erasure, Forgotten, Receipt, Retention};
 use flowlore_archive::batch::{Batch, Written};
 use flowlore_archive::row::Row;
 use flowlore_common::time::{Hour, Micros};
+use serde::Serialize;
 
 use crate::config;
+use crate::days::Days;
 
 /// The archive's folder in the node's.
 const FOLDER: &str = "archive";
@@ -25,6 +27,25 @@ const FOLDER: &str = "archive";
 /// When its folder cannot be used, or a running node has it.
 pub fn open(dir: &Path) -> Result<Archive, ArchiveError> {
     Archive::open(&dir.join(FOLDER))
+}
+
+/// What was erased.
+#[derive(Debug, Serialize)]
+pub struct Erased {
+    /// Of the archive.
+    #[serde(flatten)]
+    pub receipt: Receipt,
+    /// Days that were in hand.
+    pub days_removed: u64,
+}
+
+/// Erases flows for good. Days in hand are logs as they came, in which nobody's flows can be told apart: all of them go.
+///
+/// # Errors
+/// The disk refuses; asked again, the rest goes.
+pub fn erase(archive: &Archive, days: &Days, erasure: &Erasure) -> Result<Erased> {
+    let days_removed = days.clear()?;
+    Ok(Erased { receipt: archive.erase(erasure)?, days_removed })
 }
 
 /// The archive of a running node, and how long it remembers.

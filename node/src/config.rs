@@ -18,6 +18,8 @@ use crate::folder::Folder;
 const ORG_NAME_BYTES_MAX: usize = flowlore_common::limits::NAME_BYTES_MAX;
 /// Memory of an analysis, MiB: below 64 the buffers of the readers alone do not fit; above 1 TiB is a slip of the pen.
 const MEMORY_MIB: std::ops::RangeInclusive<u64> = 64..=1024 * 1024;
+/// GiB of days in hand: more than a PiB is a slip of the pen.
+const DAYS_GIB: std::ops::RangeInclusive<u64> = 0..=1024 * 1024;
 /// Days for which flows are kept: ten years is longer than any law asks for.
 const FLOWS_DAYS: std::ops::RangeInclusive<u32> = 1..=3_653;
 /// GiB of flows: more than a PiB is a slip of the pen.
@@ -34,6 +36,7 @@ pub const OVERRIDABLE: &[(&str, &str, Kind)] = &[
     ("metrics", "listen", Kind::Text),
     ("analyze", "home_net", Kind::List),
     ("analyze", "memory_mib", Kind::Number),
+    ("analyze", "days_gib", Kind::Number),
     ("retention", "flows_days", Kind::Number),
     ("retention", "archive_gib", Kind::Number),
     ("publish", "enabled", Kind::Switch),
@@ -76,6 +79,8 @@ pub struct Config {
     pub home_nets: Vec<IpNet>,
     /// Memory of one analysis, MiB.
     pub memory_mib: u64,
+    /// GiB that days in hand may take; 0: none are kept.
+    pub days_gib: u64,
     /// How long flows are kept here.
     pub retention: Retention,
     /// What may leave.
@@ -181,6 +186,7 @@ struct RawMetrics {
 struct RawAnalyze {
     home_net: Vec<IpNet>,
     memory_mib: u64,
+    days_gib: u64,
 }
 
 #[derive(Deserialize)]
@@ -219,7 +225,7 @@ impl Default for RawMetrics {
 
 impl Default for RawAnalyze {
     fn default() -> Self {
-        Self { home_net: Vec::new(), memory_mib: 1024 }
+        Self { home_net: Vec::new(), memory_mib: 1024, days_gib: 4 }
     }
 }
 
@@ -331,6 +337,13 @@ impl Raw {
             MEMORY_MIB.start(),
             MEMORY_MIB.end()
         );
+        ensure!(
+            DAYS_GIB.contains(&self.analyze.days_gib),
+            "analyze.days_gib = {}: {} to {} are accepted",
+            self.analyze.days_gib,
+            DAYS_GIB.start(),
+            DAYS_GIB.end()
+        );
         let peer_listen = self.peer.listen.parse().map_err(|_| {
             anyhow!("peer.listen = {:?}: an address with port, as 0.0.0.0:7071", self.peer.listen)
         })?;
@@ -348,6 +361,7 @@ impl Raw {
             inputs: input::check(self.input)?,
             home_nets: self.analyze.home_net,
             memory_mib: self.analyze.memory_mib,
+            days_gib: self.analyze.days_gib,
             retention: self.retention.check()?,
             publish: self.publish.check()?,
             log: self.log.check()?,
@@ -502,6 +516,7 @@ mod tests {
             ("org.name = 'x'\npeer.listen = 'x'", "peer.listen"),
             ("org.name = 'x'\npeer.advertise = 'node.example'", "peer.advertise"),
             ("org.name = 'x'\nanalyze.memory_mib = 1", "64 to"),
+            ("org.name = 'x'\nanalyze.days_gib = 9999999", "0 to"),
             ("org.name = 'x'\nretention.flows_days = 0", "1 to"),
             ("org.name = 'x'\nretention.flow_days = 1", "flow_days"),
             ("org.name = 'x'\npublish.private = ['a b']", "publish.private"),

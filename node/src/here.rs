@@ -91,12 +91,7 @@ impl Here {
         if self.uploads.contains(&upload) {
             return Ok(());
         }
-        let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for incident in incidents {
-            for destination in &incident.destinations {
-                named.entry(destination).or_default().push(&incident.id);
-            }
-        }
+        let named = by_destination(incidents);
         let new = contacted.iter().filter_map(|one| {
             let at = Input::host(&one.destination.parse::<Host>().ok()?).bytes().to_vec();
             let incidents = named.get(&*one.destination).map_or(&[][..], |ids| ids);
@@ -104,12 +99,39 @@ impl Here {
             Some((at, merged(known, one, incidents)))
         });
         let new: Vec<_> = new.collect();
+        self.write(new, Some(upload))
+    }
+
+    /// Takes incidents that only several uploads together show. Of destinations that none of them contacted nothing is
+    /// known, and what is known already does not count twice.
+    ///
+    /// # Errors
+    /// As [`Self::saw`].
+    pub fn also_saw<'a>(
+        &mut self,
+        incidents: impl IntoIterator<Item = &'a Incident>,
+    ) -> Result<()> {
+        let mut new: BTreeMap<Vec<u8>, Seen> = BTreeMap::new();
+        for (destination, ids) in by_destination(incidents) {
+            let Ok(host) = destination.parse::<Host>() else { continue };
+            let at = Input::host(&host).bytes().to_vec();
+            let Some(known) = new.get(&at).or_else(|| self.seen.get(&*at)) else { continue };
+            let seen = with_incidents(known.clone(), &ids);
+            if seen != *known {
+                new.insert(at, seen);
+            }
+        }
+        if new.is_empty() { Ok(()) } else { self.write(new.into_iter().collect(), None) }
+    }
+
+    /// Appends what is known from now on of some destinations, and of which upload.
+    fn write(&mut self, new: Vec<(Vec<u8>, Seen)>, upload: Option<[u8; 32]>) -> Result<()> {
         // The upload goes with the last frame: a crash before it lets the upload count when it comes again.
         let parts = new.len().div_ceil(SEEN_A_FRAME).max(1);
         let mut rest = new;
         for part in 1..=parts {
             let after = rest.split_off(rest.len().min(SEEN_A_FRAME));
-            let frame = Frame { upload: (part == parts).then_some(upload), seen: rest };
+            let frame = Frame { upload: upload.filter(|_| part == parts), seen: rest };
             self.vault.append(&bytes(&frame)?)?;
             self.take(frame);
             rest = after;
@@ -200,7 +222,7 @@ fn merged(known: Option<&Seen>, new: &Contacted, incidents: &[&str]) -> Seen {
         bytes_in: new.bytes_in,
         first_us: new.first.0,
         last_us: new.last.0,
-        incidents: incidents.iter().map(|id| (*id).to_owned()).collect(),
+        incidents: BTreeSet::new(),
     };
     if let Some(known) = known {
         seen.machines = seen.machines.max(known.machines);
@@ -211,6 +233,24 @@ fn merged(known: Option<&Seen>, new: &Contacted, incidents: &[&str]) -> Seen {
         seen.last_us = seen.last_us.max(known.last_us);
         seen.incidents.extend(known.incidents.iter().cloned());
     }
+    with_incidents(seen, incidents)
+}
+
+/// The ids of incidents by the destinations in them.
+fn by_destination<'a>(
+    incidents: impl IntoIterator<Item = &'a Incident>,
+) -> BTreeMap<&'a str, Vec<&'a str>> {
+    let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for incident in incidents {
+        for destination in &incident.destinations {
+            named.entry(destination).or_default().push(&incident.id);
+        }
+    }
+    named
+}
+
+fn with_incidents(mut seen: Seen, incidents: &[&str]) -> Seen {
+    seen.incidents.extend(incidents.iter().map(|id| (*id).to_owned()));
     while seen.incidents.len() > HERE_INCIDENTS_MAX {
         seen.incidents.pop_last();
     }
@@ -234,6 +274,44 @@ mod tests {
             first: Micros(at_s * 1_000_000),
             last: Micros((at_s + 60) * 1_000_000),
         }
+    }
+
+    #[test]
+    fn incidents_of_the_whole_are_added_once_and_to_what_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::create(&dir.path().join("node")).unwrap();
+        let keys = Keys::create(&folder, &mut SeededRng::new("here", 2)).unwrap();
+        let open = || Here::bounded(&folder, &keys.at_rest, 4).unwrap();
+        let seen = |here: &Here, name: &str| here.of(&name.parse::<Host>().unwrap());
+        let incident = |id: &str, destinations: &[&str]| Incident {
+            id: id.to_owned(),
+            title: String::new(),
+            severity: flowlore_common::label::Severity::High,
+            kind: "threat",
+            confidence: 80,
+            state: "new",
+            hosts: vec![],
+            destinations: destinations.iter().map(ToString::to_string).collect(),
+            first: Micros(0),
+            last: Micros(0),
+            finding_ids: vec![],
+            sequences: vec![],
+            actions: vec![],
+            closed_elsewhere: None,
+        };
+        open().saw([1; 32], &[contacted("evil.example", 3, 1_000)], &[]).unwrap();
+        let whole = [
+            incident("0123abcd", &["evil.example", "never.example"]),
+            incident("0123abce", &["evil.example", "not a host!"]),
+        ];
+        open().also_saw(&whole).unwrap();
+        let mut here = open();
+        let changes = here.changes();
+        here.also_saw(&whole).unwrap();
+        assert_eq!(here.changes(), changes, "nothing new is said");
+        let shown = seen(&here, "evil.example").unwrap();
+        assert_eq!((shown.incidents, shown.flows, shown.machines), (2, 3, 3));
+        assert!(seen(&here, "never.example").is_none());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use flowlore_common::env::SystemRng;
 use flowlore_common::label::Purpose;
 
 use crate::analyze::{Effort, analyze_and};
+use crate::days::Gathered;
 use crate::limits::UPLOADS_MAX;
 use crate::node::Node;
 use crate::observe::{observed, suspicions};
@@ -85,15 +86,19 @@ pub(crate) fn look(
     witness: Option<&dyn Witness>,
 ) -> anyhow::Result<(Analysis, Vec<Contacted>, Draft)> {
     let (analysis, contacted) =
-        analyze_and(paths, opening.clone(), effort(node), options, witness, |part| {
+        analyze_and(paths, opening.clone().into(), effort(node), options, witness, |part| {
             part.contacted()
         })?;
+    let drafted = drafted(node, &contacted, &analysis);
+    Ok((analysis, contacted, drafted))
+}
+
+/// What of this may leave.
+fn drafted(node: &Node, contacted: &[Contacted], analysis: &Analysis) -> Draft {
     let roster = node.store.roster();
     let policy = node.own_policy(&roster);
     let suspicions = suspicions(analysis.report.findings.iter().chain(&analysis.unlisted.findings));
-    let drafted =
-        draft(&observed(&contacted), &suspicions, &policy, node.slots(&roster), &mut SystemRng);
-    Ok((analysis, contacted, drafted))
+    draft(&observed(contacted), &suspicions, &policy, node.slots(&roster), &mut SystemRng)
 }
 
 /// The report of logs, whose flows and destinations are kept from here on, and what of them is on its way out. Blocks.
@@ -126,4 +131,30 @@ pub(crate) fn keep(node: &Node, given: &Given<'_>) -> Result<(Analysis, Publicat
         node.outbox().observe(drafted.statements, slots).map_err(Failed::here)?;
     }
     Ok((analysis, publication))
+}
+
+/// The report of all that is in hand of a day. Each of its uploads was kept when it came, so of this only what the whole
+/// shows is added: its incidents, and its suspicions, which say nothing new where an upload alone showed them. Blocks.
+///
+/// # Errors
+/// As [`Failed`] says.
+pub(crate) fn keep_whole(
+    node: &Node,
+    day: &Gathered,
+    options: &Options,
+    publication: &mut Publication,
+) -> Result<Analysis, Failed> {
+    let openings = day.openings().clone();
+    let (analysis, ()) = analyze_and(&day.paths(), openings, effort(node), options, None, |_| ())
+        .map_err(Failed::here)?;
+    let incidents = analysis.report.incidents.iter().chain(&analysis.unlisted.incidents);
+    node.here().also_saw(incidents).map_err(Failed::here)?;
+    // A finding of the whole may stand on flows of which nothing is to leave.
+    if publication.withheld.is_none() && !day.keep_here() {
+        let drafted = drafted(node, &[], &analysis);
+        publication.suspected = publication.suspected.max(drafted.count(Purpose::Suspected));
+        let slots = node.slots(&node.store.roster());
+        node.outbox().observe(drafted.statements, slots).map_err(Failed::here)?;
+    }
+    Ok(analysis)
 }

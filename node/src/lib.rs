@@ -19,6 +19,7 @@
 //! | [`analyze`], [`spill`] | parsed records to a report |
 //! | `triage` | the stories around alerts |
 //! | `keep` | logs that callers or routers give: analyzed, archived, and what of them may leave |
+//! | [`days`] | what was sent for days, as it came, so that a report is of all of it |
 //! | `output` | in which form both are written |
 //! | `evaluate` | how well the analyzer does, on captures with ground truth and sample days |
 //! | [`observe`] | from a report to what the door looks at |
@@ -57,6 +58,7 @@ pub mod board;
 pub mod command;
 pub mod config;
 pub mod counted;
+pub mod days;
 pub mod demo;
 pub mod dial;
 mod evaluate;

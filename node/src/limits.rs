@@ -84,6 +84,12 @@ pub const UPLOAD_PATH_BYTES_MAX: usize = 4_096;
 pub const UPLOAD_SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Uploads at once: each may use the whole memory budget of `[analyze]`.
 pub const UPLOADS_MAX: usize = 2;
+/// Files in hand of one day: ten logs an hour of 400 sensors. Each is linked and opened when the day is analyzed.
+pub const DAY_FILES_MAX: usize = 100_000;
+/// Days in hand at once: the days of two months, sent again in a row. Mostly their bytes end it sooner.
+pub const DAYS_MAX: usize = 64;
+/// How long a day is in hand after the last of it came, hours: three days, so that a weekend's rest comes on Monday.
+pub const DAY_KEPT_HOURS: u32 = 72;
 /// Bytes of a document that is sent back, which is in memory whole. Callers take no more.
 pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of a document in one message: well below the largest message.

@@ -21,6 +21,7 @@ use crate::archive::Flows;
 use crate::ask::Asker;
 use crate::board::Board;
 use crate::config::Config;
+use crate::days::Days;
 use crate::evaluator::Evaluator;
 use crate::federation;
 use crate::folder::{Folder, FolderLock};
@@ -62,6 +63,8 @@ pub struct Node {
     pub store: Store,
     /// The org's own flows.
     pub flows: Flows,
+    /// What was sent for days, as it came.
+    pub days: Days,
     /// What routers send.
     pub netflow: Netflow,
     /// Asks evaluators.
@@ -139,9 +142,11 @@ impl Node {
             carrier: links.clone(),
         };
         let flows = Flows::open(folder.root(), config.retention)?;
+        let days = Days::open(&folder, config.days_gib << 30)?;
         let netflow = Netflow::open(&folder)?;
         Ok(Arc::new(Self {
             flows,
+            days,
             netflow,
             evaluator: Mutex::new(Evaluator::open(&folder, &keys.at_rest)?),
             here: RwLock::new(Here::open(&folder, &keys.at_rest)?),

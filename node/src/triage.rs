@@ -79,7 +79,7 @@ impl Answers {
         let questions = Questions { alerts: fold(alerts), around, unusable };
         let watch = questions.watch();
         let (analysis, collected) =
-            analyze_and(paths, opening.clone(), effort, options, Some(&watch), |part| {
+            analyze_and(paths, opening.clone().into(), effort, options, Some(&watch), |part| {
                 collect(&watch, part, options)
             })?;
         let report = analysis.report;

@@ -6,6 +6,7 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use flowlore_common::label::Severity;
+use flowlore_common::time::Day;
 use flowlore_proto::v1;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
@@ -46,6 +47,8 @@ pub struct UploadOptions {
     pub tor: Option<PathBuf>,
     /// The mapping by which all files are read: that of `--format map:`; `None`: each by its content.
     pub mapping: Option<PathBuf>,
+    /// The day that these flows are a part of: the report is of all that was sent for it. Of reports only.
+    pub day: Option<Day>,
     /// What is to be said about the paths, such as hidden files that were not read; the report lists it.
     pub notes: Vec<String>,
     /// The form of the answer.
@@ -340,6 +343,7 @@ impl From<&UploadOptions> for v1::AnalyzeOptions {
             keep_here: options.keep_here,
             presentation: Some((&options.form).into()),
             notes: options.notes.clone(),
+            day: options.day.map(|day| day.to_string()).unwrap_or_default(),
         }
     }
 }

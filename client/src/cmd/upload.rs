@@ -21,12 +21,16 @@ pub(super) async fn run(
     let files = find(&upload.files.paths)?;
     // As `flowlore-node analyze` does: a program picks for itself.
     let severity_min = if console.json { Severity::Info } else { Severity::Medium };
-    let options = UploadOptions {
+    let mut options = UploadOptions {
+        day: upload.day,
         min_severity: Some(upload.min_severity.unwrap_or(severity_min)),
         conversations_max: upload.conversations,
         keep_here: upload.keep_here,
         ..options(&upload.files, &files, console)
     };
+    if let (Some(day), Form::Text { input, .. }) = (upload.day, &mut options.form) {
+        *input = format!("all that was sent for {day}");
+    }
     let bar = progress_bar(files.bytes, console.progress);
     let uploaded = client.upload(&files.paths, &options, |bytes| bar.inc(bytes)).await;
     bar.finish_and_clear();

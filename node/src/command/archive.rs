@@ -9,7 +9,8 @@ use flowlore_archive::ArchiveError;
 use flowlore_archive::archive::{Erasure, Receipt};
 use flowlore_common::time::{Day, Micros, SECONDS_PER_DAY};
 
-use crate::archive;
+use crate::archive::{self, Erased};
+use crate::days::Days;
 use crate::folder::Folder;
 use crate::rpc::client::Local;
 
@@ -22,7 +23,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Erase flows for good; prints a receipt. The node may run.
+    /// Erase flows for good, and all days in hand; prints a receipt. The node may run.
     Erase(Erase),
 }
 
@@ -84,28 +85,29 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         bail!("one of --host, --user and --before is needed")
     };
     let dir = args.dir.path();
-    Folder::open(dir)?;
-    let receipt = match archive::open(dir) {
-        Ok(archive) => archive.erase(erasure)?,
+    let folder = Folder::open(dir)?;
+    let erased = match archive::open(dir) {
+        Ok(archive) => archive::erase(&archive, &Days::open(&folder, 0)?, erasure)?,
         // A running node has it: it is asked to.
         Err(ArchiveError::Locked(_)) => super::block_on(ask(dir, erasure))?,
         Err(error) => return Err(error.into()),
     };
-    let told = if args.json { serde_json::to_string(&receipt)? } else { text(&receipt) };
+    let told = if args.json { serde_json::to_string(&erased)? } else { text(&erased) };
     println!("{told}");
     Ok(ExitCode::SUCCESS)
 }
 
-async fn ask(dir: &Path, erasure: &Erasure) -> Result<Receipt> {
+async fn ask(dir: &Path, erasure: &Erasure) -> Result<Erased> {
     Local::connect(dir).await?.erase(erasure).await
 }
 
-fn text(receipt: &Receipt) -> String {
+fn text(Erased { receipt, days_removed }: &Erased) -> String {
     let Receipt { files_searched, files_rewritten, files_removed, flows_erased, flows_kept } =
         receipt;
     format!(
         "Erased {flows_erased} flows. {files_searched} files searched, {files_rewritten} written anew with {flows_kept} \
-         other flows, {files_removed} removed.\nWhat was derived from them stays: reports that were printed, those of \
+         other flows, {files_removed} removed.\nDays in hand, in which no host's flows can be told apart: all {days_removed} \
+         removed.\nWhat was derived from them stays: reports that were printed, those of \
          routers' flows in private/reports (remove its files if they must go too), sums about destinations in private/, \
          labels that others hold."
     )

@@ -22,6 +22,7 @@ mod unpack;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -33,23 +34,55 @@ use flowlore_analyzer::source::{FileTally, Opening};
 
 use crate::limits::{INPUT_FILES_MAX, PIECE_BYTES, READERS_MAX};
 use queue::{Outcomes, Queue};
+use unpack::Packing;
 
-/// How input is read. Of what is here only the opening changes what comes out.
+/// How files are read: those of some folders in ways of their own, all others in one way.
+#[derive(Clone, Debug, Default)]
+pub struct Openings {
+    otherwise: Opening,
+    by_folder: BTreeMap<PathBuf, Opening>,
+}
+
+impl From<Opening> for Openings {
+    fn from(otherwise: Opening) -> Self {
+        Self { otherwise, by_folder: BTreeMap::new() }
+    }
+}
+
+impl Openings {
+    /// Lets files of a folder and those below it be read in a way of their own.
+    pub(crate) fn within(&mut self, folder: PathBuf, opening: Opening) {
+        self.by_folder.insert(folder, opening);
+    }
+
+    /// How a file is read.
+    fn of(&self, path: &Path) -> &Opening {
+        let mut folders = path.ancestors().filter(|_| !self.by_folder.is_empty());
+        folders.find_map(|folder| self.by_folder.get(folder)).unwrap_or(&self.otherwise)
+    }
+}
+
+/// Whether a file that begins so is unpacked as it is read.
+pub(crate) fn is_packed(start: &[u8]) -> bool {
+    Packing::of(start) != Packing::Plain
+}
+
+/// How input is read. Of what is here only the openings change what comes out.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// Threads that read.
     pub threads: NonZeroUsize,
     /// Bytes of a plain file that a thread reads at a time.
     pub piece_bytes: usize,
-    /// By content, or by a mapping.
-    pub opening: Opening,
+    /// By content, or by mappings.
+    pub openings: Openings,
 }
 
 impl Default for Options {
     /// A thread a core.
     fn default() -> Self {
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { threads, piece_bytes: PIECE_BYTES, opening: Opening::ByContent }
+        Self { threads, piece_bytes: PIECE_BYTES, openings: Openings::default() }
     }
 }
 

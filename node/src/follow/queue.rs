@@ -6,12 +6,12 @@ use std::io::{self, BufReader};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flowlore_analyzer::record::FileSink;
-use flowlore_analyzer::source::{Cutter, FileTally, Opening, Piece};
+use flowlore_analyzer::source::{Cutter, FileTally, Piece};
 
-use super::Options;
 use super::find::Input;
 use super::map::Map;
 use super::unpack::{self, Packing};
+use super::{Openings, Options};
 
 /// Said of a file in no format of ours.
 const UNKNOWN: &str = "no format that we know: Zeek's logs (as text they begin with #fields), Suricata's EVE JSON, \
@@ -26,7 +26,7 @@ pub(super) struct Queue<'a> {
     /// The plain file that is being handed out.
     open: Option<(usize, Arc<Map>, Cutter)>,
     piece_bytes: usize,
-    opening: &'a Opening,
+    openings: &'a Openings,
 }
 
 /// Something for one thread to read.
@@ -43,8 +43,8 @@ impl<'a> Queue<'a> {
     pub(super) fn new(inputs: &'a [Input], options: &'a Options) -> Self {
         let mut waiting: Vec<usize> = (0..inputs.len()).collect();
         waiting.sort_by_key(|index| (inputs[*index].bytes, std::cmp::Reverse(*index)));
-        let Options { piece_bytes, opening, .. } = options;
-        Self { inputs, waiting, open: None, piece_bytes: *piece_bytes, opening }
+        let Options { piece_bytes, openings, .. } = options;
+        Self { inputs, waiting, open: None, piece_bytes: *piece_bytes, openings }
     }
 
     fn take(&mut self) -> Option<(usize, Unit)> {
@@ -77,7 +77,8 @@ impl<'a> Queue<'a> {
         let map = Arc::new(Map::new(&file)?);
         Ok(match Packing::of(map.bytes()) {
             Packing::Plain => {
-                let cutter = self.opening.cutter(&file_name(input), self.piece_bytes);
+                let opening = self.openings.of(&input.path);
+                let cutter = opening.cutter(&file_name(input), self.piece_bytes);
                 Opened::Plain(map, cutter)
             }
             packing => Opened::Unit(Unit::Packed(map, packing)),
@@ -146,7 +147,7 @@ pub(super) fn work<S: FileSink>(queue: &Mutex<Queue<'_>>, mut sink: S) -> (S, Ou
         let mut guard = queue.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((index, unit)) = guard.take() else { break };
         let name = file_name(&guard.inputs[index]);
-        let opening = guard.opening;
+        let opening = guard.openings.of(&guard.inputs[index].path);
         drop(guard);
         let reader = || opening.reader(&name);
         sink.enter(u32::try_from(index).unwrap_or(u32::MAX));

@@ -119,6 +119,10 @@ async fn tick(node: Arc<Node>) {
             if let Err(error) = ticked.flows.forget(ticked.clock.now()) {
                 tracing::warn!(%error, "old flows could not be removed; the next hour tries again");
             }
+            if let Err(error) = ticked.days.forget(ticked.clock.now()) {
+                let error = format!("{error:#}");
+                tracing::warn!(error, "a day that is over could not be removed; it is tried again");
+            }
             let now = ticked.store.objects_digest();
             if now == before && now != told {
                 // Nothing came for a while: most likely the others hold the same. Telling them so keeps status true.

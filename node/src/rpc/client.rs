@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{self, Poll};
 
 use anyhow::{Context as _, Result, anyhow};
-use flowlore_archive::archive::{Erasure, Receipt};
+use flowlore_archive::archive::Erasure;
 use flowlore_common::credential::CredentialFile;
 use flowlore_common::env::{Clock, SystemClock, SystemRng};
 use flowlore_proto::v1;
@@ -29,6 +29,7 @@ use tonic::{Code, Request, Status, Streaming};
 
 use super::erase;
 use super::session::{OPEN, SCHEME, SESSION};
+use crate::archive::Erased;
 use crate::config::{Config, LocalAddress};
 use crate::folder::Folder;
 use crate::keys::NewKeys;
@@ -182,9 +183,9 @@ impl Local {
     ///
     /// # Errors
     /// The node's, in its words.
-    pub async fn erase(&mut self, erasure: &Erasure) -> Result<Receipt> {
+    pub async fn erase(&mut self, erasure: &Erasure) -> Result<Erased> {
         let erased = self.admin.erase_flows(erase::request(erasure)).await.map_err(status_error)?;
-        Ok(erase::receipt(erased.into_inner()))
+        Ok(erase::erased(erased.into_inner()))
     }
 
     /// Uploads files and folders.

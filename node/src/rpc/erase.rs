@@ -6,6 +6,8 @@ use flowlore_proto::v1::erase_flows_request::Whose;
 use flowlore_proto::v1::{EraseFlowsRequest, EraseFlowsResponse};
 use tonic::Status;
 
+use crate::archive::Erased;
+
 /// As it is asked.
 pub(super) fn request(erasure: &Erasure) -> EraseFlowsRequest {
     let whose = match erasure {
@@ -30,19 +32,29 @@ pub(super) fn asked(request: EraseFlowsRequest) -> Result<Erasure, Status> {
     })
 }
 
-pub(super) fn response(receipt: Receipt) -> EraseFlowsResponse {
+pub(super) fn response(Erased { receipt, days_removed }: Erased) -> EraseFlowsResponse {
     let Receipt { files_searched, files_rewritten, files_removed, flows_erased, flows_kept } =
         receipt;
-    EraseFlowsResponse { files_searched, files_rewritten, files_removed, flows_erased, flows_kept }
+    EraseFlowsResponse {
+        files_searched,
+        files_rewritten,
+        files_removed,
+        flows_erased,
+        flows_kept,
+        days_removed,
+    }
 }
 
-pub(super) fn receipt(response: EraseFlowsResponse) -> Receipt {
+pub(super) fn erased(response: EraseFlowsResponse) -> Erased {
     let EraseFlowsResponse {
         files_searched,
         files_rewritten,
         files_removed,
         flows_erased,
         flows_kept,
+        days_removed,
     } = response;
-    Receipt { files_searched, files_rewritten, files_removed, flows_erased, flows_kept }
+    let receipt =
+        Receipt { files_searched, files_rewritten, files_removed, flows_erased, flows_kept };
+    Erased { receipt, days_removed }
 }

@@ -2,6 +2,7 @@
 //! handed to the one door.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use flowlore_analyzer::options::Options;
@@ -9,6 +10,7 @@ use flowlore_analyzer::report::model::SCHEMA;
 use flowlore_analyzer::triage::Around;
 use flowlore_common::credential::Role;
 use flowlore_common::label::Severity;
+use flowlore_common::time::Day;
 use flowlore_proto::v1;
 use flowlore_proto::v1::analyze_response::Part as Outgoing;
 use flowlore_proto::v1::flow_service_server::FlowService;
@@ -20,6 +22,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::auth::require;
 use super::internal;
 use super::upload::Upload;
+use crate::days::{DaysError, Staged};
 use crate::keep::{self, Failed, Given};
 use crate::limits::{REPORT_PART_BYTES, UPLOADS_MAX};
 use crate::node::Node;
@@ -105,13 +108,30 @@ fn analyze(node: &Node, upload: &Upload) -> Result<(Vec<u8>, v1::PublicationSumm
         digest: upload.digest(),
         keep_here: upload.keep_here(),
     };
-    let (mut analysis, publication) = keep::keep(node, &given).map_err(|failed| match failed {
+    let failed = |failed| match failed {
         Failed::Unusable(error) => upload.refusal(&error),
         Failed::NotKept(error) => internal(error),
-    })?;
-    let input = &mut analysis.report.input;
-    input.files.iter_mut().for_each(|file| file.path = upload.as_sent(&file.path));
-    input.notes.extend_from_slice(upload.notes());
+    };
+    // On disk before it counts, and in view after: sent again after a crash in between, it is both, once.
+    let part = upload.day()?.map(|day| Part::stage(node, upload, day)).transpose()?;
+    let (mut analysis, mut publication) = keep::keep(node, &given).map_err(failed)?;
+    let mut notes = upload.notes().to_vec();
+    if let Some(part) = part {
+        // One at a time in memory.
+        drop(analysis);
+        let (day, said) = part.commit(node)?;
+        notes.extend(said);
+        let whole = node.days.gather(day).map_err(internal)?;
+        analysis = keep::keep_whole(node, &whole, &options, &mut publication).map_err(failed)?;
+        let files = &mut analysis.report.input.files;
+        files.iter_mut().for_each(|file| file.path = whole.as_sent(&file.path));
+        // As those of one call.
+        files.sort_by(|one, other| Path::new(&one.path).cmp(Path::new(&other.path)));
+    } else {
+        let files = &mut analysis.report.input.files;
+        files.iter_mut().for_each(|file| file.path = upload.as_sent(&file.path));
+    }
+    analysis.report.input.notes.extend(notes);
     let summary = v1::PublicationSummary {
         contacted_names: publication.contacted,
         suspected_names: publication.suspected,
@@ -119,6 +139,44 @@ fn analyze(node: &Node, upload: &Upload) -> Result<(Vec<u8>, v1::PublicationSumm
         not_published_because: publication.withheld.unwrap_or_default().to_owned(),
     };
     Ok((document(|out| shown.report(&analysis.report, out))?, summary))
+}
+
+/// An upload on its way into its day.
+struct Part {
+    day: Day,
+    /// None where the day has it.
+    staged: Option<Staged>,
+}
+
+impl Part {
+    fn stage(node: &Node, upload: &Upload, day: Day) -> Result<Self, Status> {
+        let staged = node.days.stage(&upload.for_day(day, node.clock.now())).map_err(refused)?;
+        Ok(Self { day, staged })
+    }
+
+    /// Gives the day, and what is to be said about it.
+    fn commit(self, node: &Node) -> Result<(Day, Vec<String>), Status> {
+        let Self { day, staged } = self;
+        let Some(staged) = staged else {
+            return Ok((
+                day,
+                vec![format!("these files were sent for {day} before and count once")],
+            ));
+        };
+        let gone = node.days.commit(staged).map_err(refused)?;
+        let said = |gone| format!("{gone} is not in hand any more: its room was needed");
+        Ok((day, gone.into_iter().map(said).collect()))
+    }
+}
+
+fn refused(error: DaysError) -> Status {
+    match error {
+        DaysError::Off => Status::failed_precondition(error.to_string()),
+        DaysError::NoRoom(..) | DaysError::TooManyFiles(_) => {
+            Status::resource_exhausted(error.to_string())
+        }
+        DaysError::Disk(error) => internal(error),
+    }
 }
 
 fn triage(node: &Node, upload: &Upload) -> Result<(&'static str, Vec<u8>), Status> {

@@ -9,6 +9,7 @@ use flowlore_analyzer::limits::CONVERSATIONS_DEFAULT;
 use flowlore_analyzer::options::Options;
 use flowlore_analyzer::source::Opening;
 use flowlore_common::label::Severity;
+use flowlore_common::time::{Day, Micros};
 use flowlore_proto::v1;
 use flowlore_proto::v1::FilePurpose as Purpose;
 use flowlore_proto::v1::analyze_request::Part;
@@ -25,7 +26,7 @@ use crate::limits::{
 };
 use crate::node::Node;
 use crate::output::{Output, Shown};
-use crate::{keep, mapping};
+use crate::{days, keep, mapping};
 
 /// What is told to a caller whose stream ends without its last part.
 const BROKEN_OFF: &str =
@@ -199,6 +200,29 @@ impl Upload {
     /// Whether nothing of it may be published.
     pub(super) const fn keep_here(&self) -> bool {
         self.options.keep_here
+    }
+
+    /// The day that it is a part of.
+    pub(super) fn day(&self) -> Result<Option<Day>, Status> {
+        let day = Some(&*self.options.day).filter(|day| !day.is_empty());
+        let wrong = |day| invalid(format!("day: {day:?} is no day: write it as 2026-11-24"));
+        day.map(|day| day.parse().map_err(|_| wrong(day))).transpose()
+    }
+
+    /// It as a part of a day, where it came at this time.
+    pub(super) fn for_day(&self, day: Day, now: Micros) -> days::Given<'_> {
+        let of = |purpose| {
+            let files = self.files.iter().filter(move |file| file.purpose == purpose);
+            files.map(|file| days::Came { sent: &file.sent, stored: &file.stored })
+        };
+        days::Given {
+            day,
+            digest: self.digest(),
+            flows: of(Purpose::Flows).collect(),
+            mapping: of(Purpose::Mapping).next(),
+            keep_here: self.keep_here(),
+            now,
+        }
     }
 
     /// What the sender says about its paths.
