@@ -1,4 +1,4 @@
-//! Flowlore's domain types. No I/O; time and randomness come in through [`env`](mod@env).
+//! Flowlore's domain types. No I/O but waiting for locks; time and randomness come in through [`env`](mod@env).
 //!
 //! In the order in which data meets them:
 //!
@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`limits`] | every bound of this crate, with unit and reason |
 //! | [`env`](mod@env) | the clock and the random source, so that everything else takes them as arguments |
+//! | [`lock`] | locks on files, waited for a moment |
 //! | [`time`] | instants, days and hours, and their RFC 3339 form |
 //! | [`ids`] | 32-byte names of orgs, blocks, tokens and the like |
 //! | [`suffixes`] | the public suffix list: which names are one site |
@@ -33,6 +34,7 @@ pub mod ids;
 pub mod invite;
 pub mod label;
 pub mod limits;
+pub mod lock;
 pub mod roster;
 pub mod sign;
 pub mod suffixes;

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use flowlore_common::lock;
 use zeroize::Zeroizing;
 
 /// Largest file that is read whole from this folder, bytes: the name cache is the largest.
@@ -155,7 +156,7 @@ impl Folder {
     pub fn lock(&self) -> Result<FolderLock> {
         let path = self.path("lock");
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
-        match file.try_lock() {
+        match lock::exclusive(&file) {
             Ok(()) => Ok(FolderLock { _file: file }),
             Err(fs::TryLockError::WouldBlock) => bail!(
                 "another process uses {}: stop it first, or talk to it (its commands take --dir too)",

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use flowlore_common::lock;
 use flowlore_common::time::{Day, Hour};
 
 use crate::{ArchiveError, limits::BATCH_NAME_MAX};
@@ -58,12 +59,12 @@ impl Folder {
     pub fn open(root: &Path) -> Result<Self, ArchiveError> {
         make_private(root)?;
         let path = root.join(LOCK);
-        let lock = File::create(&path).map_err(ArchiveError::io(&path))?;
-        lock.try_lock().map_err(|error| match error {
+        let file = File::create(&path).map_err(ArchiveError::io(&path))?;
+        lock::exclusive(&file).map_err(|error| match error {
             fs::TryLockError::WouldBlock => ArchiveError::Locked(root.to_owned()),
             fs::TryLockError::Error(source) => ArchiveError::Io { path, source },
         })?;
-        let folder = Self { root: root.to_owned(), _lock: lock };
+        let folder = Self { root: root.to_owned(), _lock: file };
         remove_all(&root.join(INCOMING))?;
         make_private(&root.join(INCOMING))?;
         make_private(&root.join(COMMITTED))?;

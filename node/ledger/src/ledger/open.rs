@@ -280,7 +280,7 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
     let path = folder.join("ledger.lock");
     let file = options.write(true).create(true).truncate(false).mode(0o600).open(path);
     let file = file.map_err(io)?;
-    match file.try_lock() {
+    match flowlore_common::lock::exclusive(&file) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked(folder.to_owned())),
         Err(TryLockError::Error(error)) => Err(io(error)),

@@ -1,12 +1,14 @@
 //! The state on disk, in sled: the one file that knows it. Beta software that has lost data, so
 //! nothing here is the only copy, and opening it is an attempt.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use flowlore_common::block::Feed;
 use flowlore_common::canon::{Malformed, Reader};
 use flowlore_common::ids::{OrgId, Token};
+use flowlore_common::lock;
 
 use super::keys::{self, Of, Row, Table, block_key, feed_key, key, parse_feed, token_key};
 use super::row::{BlockRow, FeedRow, ForkProof, LabelRow, LogEnd, NoteRow, TokenRow};
@@ -31,6 +33,7 @@ impl SledStore {
             .cache_capacity(SLED_CACHE_BYTES)
             .mode(sled::Mode::HighThroughput)
             .flush_every_ms(Some(FLUSH_EVERY_MS));
+        released(folder);
         // sled panics on some damaged files instead of giving an error.
         let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
         let store = match opened {
@@ -102,6 +105,15 @@ impl SledStore {
             Ok(())
         });
         rows.map(|_| ())
+    }
+}
+
+/// Waits until an earlier handle has let go of the folder: sled would not, and a sound state would be taken for a broken
+/// one.
+fn released(folder: &Path) {
+    if let Ok(file) = File::open(folder.join("db")) {
+        // Whoever else holds it is for sled to say.
+        let _ = lock::exclusive(&file);
     }
 }
 
@@ -226,5 +238,24 @@ fn damaged(what: &'static str) -> impl Fn(Malformed) -> StoreError {
 impl From<sled::Error> for StoreError {
     fn from(error: sled::Error) -> Self {
         Self::Engine(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_held_a_moment_longer_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("state");
+        drop(SledStore::open(&folder).unwrap());
+        let held = File::open(folder.join("db")).unwrap();
+        held.lock().unwrap();
+        std::thread::scope(|scope| {
+            let opened = scope.spawn(|| SledStore::open(&folder).map(drop));
+            held.unlock().unwrap();
+            assert!(opened.join().unwrap().is_ok());
+        });
     }
 }
