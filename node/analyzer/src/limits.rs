@@ -76,12 +76,17 @@ pub const NFCAPD_BLOCK_BYTES_MAX: usize = 8 << 20;
 
 /// Routers, and parts of routers that count for themselves, of one input: large networks have hundreds.
 pub const EXPORTERS_MAX: usize = 4_096;
+/// Those of one address: version 5 has an engine a line card, and the largest chassis have some twenty. A file of
+/// datagrams without their senders counts as one address.
+pub const EXPORTER_DOMAINS_MAX: usize = 256;
+/// Templates of one of them.
+pub const EXPORTER_TEMPLATES_MAX: usize = 1 << 10;
 /// Templates of all exporters of one input: a router has about ten, with those of options.
 pub const EXPORT_TEMPLATES_MAX: usize = 1 << 14;
 /// Fields of a template: the longest of common routers have some sixty.
 pub const EXPORT_FIELDS_MAX: usize = 512;
-/// Bytes of sets whose template is to come: routers say them again within minutes; 16 MiB hold some
-/// 300,000 records.
+/// Bytes of sets whose template is to come, as they lie in memory: routers say them again within minutes; 16 MiB hold
+/// some 250,000 records.
 pub const EXPORT_WAITING_BYTES_MAX: usize = 16 << 20;
 /// Bytes of templates and sampling that are remembered of one exporter: some hundred templates, and together with what
 /// stands before it half of the longest datagram.

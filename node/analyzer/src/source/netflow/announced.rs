@@ -7,12 +7,10 @@ use std::net::IpAddr;
 
 use flowlore_common::time::Micros;
 
-use super::export::{Exporter, set};
+use super::export::{Exporter, has_room, set};
 use super::template::{self, Template};
-use super::{FIRST_DATA_SET, is};
-use crate::limits::{
-    ANNOUNCED_BYTES_MAX, ANNOUNCED_EXPORTER_BYTES_MAX, EXPORTER_SILENCE_MAX_US, EXPORTERS_MAX,
-};
+use super::{FIRST_DATA_SET, V9_RECORDS_MAX, is};
+use crate::limits::{ANNOUNCED_BYTES_MAX, ANNOUNCED_EXPORTER_BYTES_MAX, EXPORTER_SILENCE_MAX_US};
 use crate::source::wire::Wire;
 
 /// What exporters have announced, and which of them the current file has heard.
@@ -79,7 +77,7 @@ impl Announced {
     pub fn before(&mut self, address: IpAddr, datagram: &[u8], now: Micros) -> Option<Vec<u8>> {
         let head = Head::read(datagram).filter(|_| is(datagram))?;
         let exporter = (address, head.domain, head.version);
-        if self.exporters.len() >= EXPORTERS_MAX && !self.exporters.contains_key(&exporter) {
+        if !has_room(&self.exporters, &exporter) {
             return None;
         }
         let said = self.exporters.entry(exporter).or_default();
@@ -171,6 +169,8 @@ impl Said {
             data += records(&one.template, Wire(&one.options)).0;
         }
         count += data;
+        // Readers go by the sets; more than can be in use would not be taken for a datagram.
+        let count = count.min(usize::from(V9_RECORDS_MAX));
         let length = if head.is_ipfix() { again.len() } else { count };
         // Version 9 counts datagrams, and this one stands for the last that was read. IPFIX counts records of data,
         // and the next datagram's number stands before what is in it.

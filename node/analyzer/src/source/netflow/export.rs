@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use super::template::{self, Sent, Template};
 use super::{FIRST_DATA_SET, version_5};
-use crate::limits::{EXPORT_TEMPLATES_MAX, EXPORT_WAITING_BYTES_MAX, EXPORTERS_MAX};
+use crate::limits::{
+    EXPORT_TEMPLATES_MAX, EXPORT_WAITING_BYTES_MAX, EXPORTER_DOMAINS_MAX, EXPORTER_TEMPLATES_MAX,
+    EXPORTERS_MAX,
+};
 use crate::record::{Sink, Skip};
 use crate::source::FileTally;
 use crate::source::ways::Ways;
@@ -30,10 +33,15 @@ struct State {
 /// A set that came before its template.
 #[derive(Debug)]
 struct Waiting {
-    exporter: Exporter,
-    id: u16,
     sent: Sent,
     set: Vec<u8>,
+}
+
+impl Waiting {
+    /// In memory.
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.set.len()
+    }
 }
 
 /// What exporters sent.
@@ -42,7 +50,8 @@ pub(in crate::source) struct Exports {
     exporters: BTreeMap<Exporter, State>,
     templates: usize,
     ways: Ways,
-    waiting: Vec<Waiting>,
+    /// By the template that they wait for.
+    waiting: BTreeMap<(Exporter, u16), Vec<Waiting>>,
     waiting_bytes: usize,
     lost: u64,
     sampling: u64,
@@ -81,10 +90,10 @@ impl Exports {
         tally: &mut FileTally,
     ) -> Option<u64> {
         let known = self.exporters.len();
-        if known >= EXPORTERS_MAX && !self.exporters.contains_key(&exporter) {
-            tally
-                .notes
-                .insert(format!("more than {EXPORTERS_MAX} exporters: others were not read"));
+        if !has_room(&self.exporters, &exporter) {
+            tally.notes.insert(format!(
+                "more than {EXPORTERS_MAX} exporters, or {EXPORTER_DOMAINS_MAX} domains of one: others were not read"
+            ));
             return None;
         }
         let new = || State { number: known as u64, ..State::default() };
@@ -204,10 +213,12 @@ impl Exports {
             if known.is_some_and(|known| **known == template) {
                 continue;
             }
-            if known.is_none() && self.templates >= EXPORT_TEMPLATES_MAX {
-                let note =
-                    format!("more than {EXPORT_TEMPLATES_MAX} templates: others were not kept");
-                tally.notes.insert(note);
+            let has_room = self.templates < EXPORT_TEMPLATES_MAX
+                && state.templates.len() < EXPORTER_TEMPLATES_MAX;
+            if known.is_none() && !has_room {
+                tally.notes.insert(format!(
+                    "more than {EXPORT_TEMPLATES_MAX} templates, or {EXPORTER_TEMPLATES_MAX} of one exporter: others were not kept"
+                ));
                 return;
             }
             self.templates += usize::from(known.is_none());
@@ -218,10 +229,8 @@ impl Exports {
 
     /// Reads the sets that waited for a template.
     fn retry(&mut self, exporter: Exporter, id: u16, tally: &mut FileTally) {
-        let is_theirs = |waiting: &mut Waiting| (waiting.exporter, waiting.id) == (exporter, id);
-        let theirs: Vec<Waiting> = self.waiting.extract_if(.., is_theirs).collect();
-        for waiting in theirs {
-            self.waiting_bytes -= waiting.set.len();
+        for waiting in self.waiting.remove(&(exporter, id)).unwrap_or_default() {
+            self.waiting_bytes -= waiting.bytes();
             self.data(exporter, id, &waiting.set, waiting.sent, tally);
         }
     }
@@ -235,12 +244,16 @@ impl Exports {
         sent: Sent,
         tally: &mut FileTally,
     ) -> Option<u32> {
+        if set.is_empty() {
+            return Some(0);
+        }
         let state = self.exporters.get_mut(&exporter)?;
         let number = state.number;
         let Some(template) = state.templates.get(&id).map(Arc::clone) else {
-            if self.waiting_bytes + set.len() <= EXPORT_WAITING_BYTES_MAX {
-                self.waiting_bytes += set.len();
-                self.waiting.push(Waiting { exporter, id, sent, set: set.to_vec() });
+            let waiting = Waiting { sent, set: set.to_vec() };
+            if self.waiting_bytes + waiting.bytes() <= EXPORT_WAITING_BYTES_MAX {
+                self.waiting_bytes += waiting.bytes();
+                self.waiting.entry((exporter, id)).or_default().push(waiting);
             } else {
                 tally.records += 1;
                 tally.skip(Skip::NoHeader, 1);
@@ -277,7 +290,8 @@ impl Exports {
     /// Hands on what is there, and says what is missing.
     pub(in crate::source) fn finish(&mut self, tally: &mut FileTally, sink: &mut dyn Sink) {
         self.ways.settle(tally, sink);
-        let orphans = std::mem::take(&mut self.waiting).len() as u64;
+        let waiting = std::mem::take(&mut self.waiting);
+        let orphans = waiting.into_values().map(|sets| sets.len() as u64).sum();
         if orphans > 0 {
             tally.records += orphans;
             tally.skip(Skip::NoHeader, orphans);
@@ -297,6 +311,14 @@ impl Exports {
             ));
         }
     }
+}
+
+/// Whether this exporter is known, or may become so: one address cannot take the places of all others.
+pub(super) fn has_room<T>(known: &BTreeMap<Exporter, T>, exporter: &Exporter) -> bool {
+    let all_of = |address| (address, 0, 0)..=(address, u32::MAX, u16::MAX);
+    known.contains_key(exporter)
+        || (known.len() < EXPORTERS_MAX
+            && known.range(all_of(exporter.0)).count() < EXPORTER_DOMAINS_MAX)
 }
 
 fn bad(tally: &mut FileTally) {

@@ -107,9 +107,11 @@ fn fields(wire: &mut Wire<'_>, count: usize, ipfix: bool) -> Option<Vec<Field>> 
         let element = if ipfix { element & 0x7fff } else { element };
         Some(Field { element, enterprise, bytes })
     };
-    let fields: Vec<Field> = (0..count).map(field).collect::<Option<_>>()?;
+    let mut fields: Vec<Field> = (0..count).map(field).collect::<Option<_>>()?;
+    // Fields without a byte say nothing, and cost as much as others: work is to grow with bytes.
+    fields.retain(|field| field.bytes > 0);
     // A record without a byte would have no end.
-    fields.iter().any(|field| field.bytes > 0).then_some(fields)
+    (!fields.is_empty()).then_some(fields)
 }
 
 /// A value of a record.

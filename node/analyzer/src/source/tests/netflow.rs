@@ -6,7 +6,10 @@ use rand_core::RngCore as _;
 
 use super::collect::{blocks, pieces, read};
 use super::frames::{counted, ethernet, ipv4, pcap, udp};
-use crate::limits::{ANNOUNCED_EXPORTER_BYTES_MAX, EXPORTER_SILENCE_MAX_US, EXPORTERS_MAX};
+use crate::limits::{
+    ANNOUNCED_EXPORTER_BYTES_MAX, EXPORT_WAITING_BYTES_MAX, EXPORTER_DOMAINS_MAX,
+    EXPORTER_SILENCE_MAX_US, EXPORTERS_MAX,
+};
 use crate::record::Skip;
 use crate::source::{Announced, FileTally, is_netflow};
 
@@ -478,6 +481,63 @@ fn whatever_is_announced_what_is_said_again_is_a_datagram() {
         }
     }
     assert!(said > 1_000, "{said}");
+    // Of a byte each there are more records than any template in use has room for.
+    let tiny = [&512_u16.to_be_bytes()[..], &[0, 4, 0, 4, 0, 1, 0, 0, 0, 34, 0, 1]].concat();
+    let datagram = version_9(1, &[set(1, &tiny), set(512, &[1; 9_000])]);
+    let from = std::net::Ipv4Addr::LOCALHOST.into();
+    announced.before(from, &datagram, Micros(0));
+    announced.begin_file(Micros(0));
+    let again = announced.before(from, &good[3], Micros(0));
+    assert!(again.is_none(), "version 5 has no templates");
+    let again = announced.before(from, &version_9(2, &[set(999, &[0; 8])]), Micros(0)).unwrap();
+    assert!(is_netflow(&again) && again.len() > 9_000, "{}", again.len());
+}
+
+/// Work and memory grow with the bytes that come, whatever they say.
+#[test]
+fn sets_that_wait_and_fields_without_bytes_cost_what_they_are_long() {
+    // Empty sets wait for nothing; those of a byte count with what they take in memory.
+    let empty = version_9(1, &vec![set(300, &[]); 10_000]);
+    let (_, tally) = flows(&empty);
+    assert!(tally.notes.is_empty() && tally.skipped.is_empty(), "{tally:?}");
+    let tiny = version_9(1, &vec![set(300, &[1]); 10_000]);
+    let many = tiny.repeat(EXPORT_WAITING_BYTES_MAX / 10_000 / 32);
+    let (_, tally) = flows(&many);
+    let wait = |note: &String| note.contains("whose template did not come: ");
+    let waited = tally.notes.iter().find(|note| wait(note)).unwrap();
+    let waited: usize = waited.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(waited < EXPORT_WAITING_BYTES_MAX / 32, "{waited}");
+    assert_eq!(tally.skipped[&Skip::NoHeader] as usize, many.len() / tiny.len() * 10_000);
+    // A field of no byte is as if it were not there.
+    let mut fields = FIELDS.to_vec();
+    fields.splice(3..3, [[34, 0]; 400]);
+    let learn = version_9(1, &[set(0, &template(256, &fields)), set(256, &values(&UP))]);
+    let plain = version_9(1, &[set(0, &template(256, &FIELDS)), set(256, &values(&UP))]);
+    assert_eq!(clean(&learn), clean(&plain));
+    let none = version_9(1, &[set(0, &template(256, &[[8, 0], [12, 0]]))]);
+    assert_eq!(flows(&none).1.skipped[&Skip::BadPacket], 1);
+}
+
+/// One address has no more places than are left for the others.
+#[test]
+fn one_address_takes_no_place_of_others() {
+    let mut announced = Announced::default();
+    let domain = |number: u32| {
+        let mut datagram = version_9(1, &[set(0, &template(256, &FIELDS))]);
+        datagram[16..20].copy_from_slice(&number.to_be_bytes());
+        datagram
+    };
+    let from = std::net::Ipv4Addr::LOCALHOST.into();
+    for number in 0..1_000 {
+        announced.before(from, &domain(number), Micros(0));
+    }
+    assert_eq!(announced.exporters(), EXPORTER_DOMAINS_MAX);
+    let all: Vec<u8> = (0..1_000).flat_map(domain).collect();
+    let (_, tally) = flows(&all);
+    assert!(tally.notes.iter().any(|note| note.contains("256 domains of one")), "{tally:?}");
+    let ids = (256..2_000).map(|id| set(0, &template(id, &FIELDS[..1])));
+    let (_, tally) = flows(&version_9(1, &ids.collect::<Vec<_>>()));
+    assert!(tally.notes.iter().any(|note| note.contains("1024 of one")), "{tally:?}");
 }
 
 #[test]
