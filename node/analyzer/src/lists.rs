@@ -154,9 +154,10 @@ fn registration(row: &str) -> Result<(Box<str>, Day), String> {
 
 /// A row of a node of Tor; port 0 for any.
 fn node(row: &str) -> Result<(Addr, u16), String> {
-    let any = row.parse::<IpAddr>().map(|address| (address.into(), 0));
-    let one = || row.parse::<SocketAddr>().map(|node| (node.ip().into(), node.port()));
-    let node = any.or_else(|_| one()).ok();
+    let bare = row.strip_prefix('[').and_then(|row| row.strip_suffix(']')).unwrap_or(row);
+    let any = bare.parse::<IpAddr>().ok().map(|address| (address.into(), 0));
+    let one = || row.parse::<SocketAddr>().ok().filter(|node| node.port() != 0);
+    let node = any.or_else(|| one().map(|node| (node.ip().into(), node.port())));
     node.ok_or_else(|| {
         format!("'{row}' is no address: write 192.0.2.7, 192.0.2.7:9001 or [2001:db8::7]:9001")
     })
@@ -213,7 +214,7 @@ mod tests {
         let of = |text: &str| Addr::from(text.parse::<IpAddr>().unwrap());
         assert!(!lists.knows_tor() && !lists.is_tor(of("192.0.2.7"), 443));
         lists
-            .set_tor("# nodes\n192.0.2.7\n 192.0.2.8:9001\n[2001:db8::7]:443\n2001:db8::8\n")
+            .set_tor("# nodes\n192.0.2.7\n 192.0.2.8:9001\n[2001:db8::7]:443\n[2001:db8::8]\n")
             .unwrap();
         for (address, port, is) in [
             ("192.0.2.7", 443, true),
@@ -226,6 +227,7 @@ mod tests {
         ] {
             assert_eq!(lists.is_tor(of(address), port), is, "{address} {port}");
         }
+        assert!(lists.set_tor("192.0.2.7:0").is_err(), "no port is 0");
         let error = lists.set_tor("192.0.2.7\n\nrelay.example").unwrap_err().to_string();
         assert!(error.starts_with("line 3: 'relay.example' is no address: write"), "{error}");
     }

@@ -283,7 +283,12 @@ fn any_order_gives_the_same() {
     let mut rows = across("10.0.1.", 60, 445, 20);
     rows.extend((1..=30).map(|port| attempt(port, "10.0.1.7", port as u16, "tcp", false)));
     rows.extend(grid("198.51.100.", 70, 10));
-    let json = |rows: &[String]| report(&[file("conn.log", CONN, rows)], &all()).to_json();
+    // A host whose name becomes known between its ports.
+    rows.extend((1..=30).map(|port| attempt(port * 10, "203.0.113.7", port as u16, "tcp", false)));
+    let names = [dns(155_000, SCANNER, "named.example", "203.0.113.7")];
+    let json = |rows: &[String]| {
+        report(&[file("conn.log", CONN, rows), file("dns.log", DNS, &names)], &all()).to_json()
+    };
     let before = json(&rows);
     assert!(before.contains("syn_scan"));
     for seed in 0..20 {

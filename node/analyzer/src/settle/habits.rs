@@ -205,7 +205,7 @@ fn candidate(
     let group = |number: u32| groups.at(number).0;
     let order = |number: u32| {
         let key = &group(number).key;
-        (key.port, key.transport, place(bucket, key.spot), key.direction)
+        (key.port, key.transport, place(bucket, key.spot), key.direction, key.grouping)
     };
     let first = numbers.iter().copied().min_by_key(|&number| order(number))?;
     let Gathered { key, named_by, .. } = group(first);

@@ -5,7 +5,7 @@ use flowlore_common::label::Direction;
 use super::{
     bucket::{Bucket, NO_NAME},
     fold::{first_flows, place},
-    group::Groups,
+    group::{Gathered, Groups},
     part::{Candidate, Matter, Part, Where},
 };
 use crate::{
@@ -79,7 +79,13 @@ fn candidate(bucket: &Bucket, groups: &Groups, source: Addr, mut sweep: Sweep) -
     }
     addresses.sort_unstable();
     addresses.dedup();
-    let (first, _) = groups.at(sweep.groups[0]);
+    // Groups lie in the order in which flows came; what stands for all must not.
+    let order = |group: &Gathered| {
+        let key = &group.key;
+        (key.port, key.transport, place(bucket, key.spot), key.grouping)
+    };
+    let all = sweep.groups.iter().map(|&number| groups.at(number).0);
+    let first = all.min_by_key(|group| order(group)).expect("a sweep has groups");
     let one = addresses.len() == 1;
     sweep.hosts = addresses.len() as u64;
     addresses.truncate(ADDRESSES_MAX);

@@ -335,12 +335,13 @@ impl Reader {
     /// One line without its line end; `whole` unless the file ended in it.
     #[inline]
     fn line(&mut self, line: &[u8], whole: bool, sink: &mut impl Sink) {
+        // With its return, which is kept, too, where a block cuts the line.
+        if line.len() > LINE_BYTES_MAX {
+            return self.count_too_long();
+        }
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
             return;
-        }
-        if line.len() > LINE_BYTES_MAX {
-            return self.count_too_long();
         }
         match &mut self.mode {
             Mode::Tsv(header) if line[0] == b'#' => {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -61,9 +62,34 @@ impl<'a> Pairs<'a> {
 pub(super) fn plain(value: &RawValue) -> Option<String> {
     match value.get() {
         "null" => Some(String::new()),
-        text if text.starts_with('"') => serde_json::from_str(text).ok(),
+        text if text.starts_with('"') => serde_json::from_str(text).ok().map(|Text(text)| text),
         text if text.starts_with(['{', '[']) => None,
         text => Some(text.to_owned()),
+    }
+}
+
+/// A string. Escapes that are half of a character, as some programs write bytes that are no text, become U+FFFD: the
+/// record says all the rest.
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // As bytes such halves are read; as a string they are an error.
+        from.deserialize_bytes(Bytes)
+    }
+}
+
+struct Bytes;
+
+impl Visitor<'_> for Bytes {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Text, E> {
+        Ok(Text(String::from_utf8_lossy(bytes).into_owned()))
     }
 }
 

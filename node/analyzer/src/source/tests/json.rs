@@ -212,3 +212,17 @@ fn wide_records() {
         assert_eq!((tally.used(), &sink.0), (3, &vec![expected.clone(); 3]), "{others}");
     }
 }
+
+/// As some programs write bytes that are no text.
+#[test]
+fn half_a_character_costs_nothing_but_itself() {
+    let query = |name: &str| {
+        format!(
+            "{{\"ts\":1.5,\"uid\":\"C1\",\"id.orig_h\":\"192.0.2.1\",\"id.orig_p\":5,\
+             \"id.resp_h\":\"192.0.2.2\",\"id.resp_p\":53,\"proto\":\"udp\",\"query\":\"{name}\"}}"
+        )
+    };
+    let marked = one("dns.log", &query("x\u{fffd}\u{fffd}\u{fffd}.evil.example"));
+    assert_eq!(one("dns.log", &query("x\\udcff.evil.example")), marked);
+    assert!(marked.contains("evil.example"));
+}
