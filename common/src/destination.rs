@@ -211,10 +211,11 @@ impl FromStr for Host {
 impl FromStr for Destination {
     type Err = HostError;
     fn from_str(text: &str) -> Result<Self, HostError> {
-        let text = text.trim_ascii();
+        // Blanks around it count: whoever keeps or shows a text that was taken knows how long it is.
         if text.len() > HOST_TEXT_BYTES_MAX + ":65535".len() {
             return Err(HostError::TooLong);
         }
+        let text = text.trim_ascii();
         if let Some(rest) = text.strip_prefix('[') {
             let (inside, after) = rest.split_once(']').ok_or(HostError::Brackets)?;
             if inside.contains('%') {

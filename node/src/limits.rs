@@ -58,6 +58,8 @@ pub const LOOKUP_CHUNK: usize = 256;
 /// Bytes of answers in one message, above which the next begins another: mostly a chunk has a quarter of it. The
 /// largest answer, with all texts that it may hold, is below it.
 pub const LOOKUP_PART_BYTES_MAX: usize = 256 * 1024;
+/// Characters that an answer shows of a text that is no destination: more than any destination has.
+pub const INVALID_SHOWN_CHARS_MAX: usize = 1_024;
 /// Largest HTTP/2 frame that a client of this machine takes: a message in one piece. Each frame costs both ends a call
 /// to the system.
 pub const ANSWER_FRAME_BYTES_MAX: u32 = 256 * 1024;

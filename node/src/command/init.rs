@@ -83,6 +83,8 @@ fn found(folder: &Folder, config: &Config, keys: &Keys, policy: Policy, now: Hou
         federation::founding(config, keys, registration, policy, &mut SystemRng)?;
     let document = Store::first_document(changes, registration.org(), &keys.signing, now)?;
     Store::create(folder, &[document])?;
+    // Secrets of names are of the key that was before; its number is the same.
+    folder.remove("private/names")?;
     folder.write(federation::SHARE_FILE, &*share.to_bytes())
 }
 

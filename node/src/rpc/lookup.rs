@@ -20,7 +20,7 @@ use super::internal;
 use super::local::Known;
 use super::question::{Moment, Question, Questions};
 use crate::ask::NotAsked;
-use crate::limits::LOOKUP_PART_BYTES_MAX;
+use crate::limits::{INVALID_SHOWN_CHARS_MAX, LOOKUP_PART_BYTES_MAX};
 use crate::node::Node;
 use crate::roster::Roster;
 
@@ -41,8 +41,8 @@ impl Lookup {
         Self { node, questions: Arc::default() }
     }
 
-    /// Answers of texts from `first` on, when they can be given from memory without waiting for anybody: as many as
-    /// a message takes, and the index of the next.
+    /// Answers of texts from `first` on that can be given from memory without waiting for anybody: those before the first
+    /// that cannot, as many as a message takes, and the index of the next; `None` if there is none.
     pub(super) fn at_hand(&self, texts: &[String], first: u32) -> Option<(v1::Answers, u32)> {
         let now = Now::at_once(&self.node)?;
         let moment = now.moment();
@@ -50,10 +50,12 @@ impl Lookup {
         let (mut part, mut new, mut next) = (Joined::with_capacity(room), vec![], first);
         let at = self.questions.at(&moment);
         for text in texts {
-            let answer = match at.get(text)? {
-                (_, Some(answer)) => answer,
-                (question, None) => {
-                    new.push((&**text, now.answer(question)?.encode_to_vec()));
+            let Some((question, kept)) = at.get(text) else { break };
+            let answer = match kept {
+                Some(answer) => answer,
+                None => {
+                    let Some(answer) = now.answer(question) else { break };
+                    new.push((&**text, answer.encode_to_vec()));
                     &new.last()?.1
                 }
             };
@@ -67,7 +69,7 @@ impl Lookup {
         if !new.is_empty() {
             self.questions.answered(&moment, new);
         }
-        Some((part.into(), next))
+        (next > first).then(|| (part.into(), next))
     }
 
     /// Answers of texts from `first` on.
@@ -242,7 +244,8 @@ fn invalid(text: &str, error: impl std::fmt::Display) -> v1::Answer {
         hint: "a name or address with an optional port: evil.example:8443, [2001:db8::1]:443"
             .to_owned(),
     };
-    let query = v1::Query { input: text.to_owned(), ..v1::Query::default() };
+    let input = text.chars().take(INVALID_SHOWN_CHARS_MAX).collect();
+    let query = v1::Query { input, ..v1::Query::default() };
     let state = v1::AnswerState::Invalid.into();
     let query = wire::query_out(&query);
     v1::Answer { state, query, problem: Some(problem), ..v1::Answer::default() }

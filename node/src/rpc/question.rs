@@ -113,10 +113,15 @@ impl Questions {
         At { kept, number }
     }
 
-    /// Keeps questions; their answers come when they are asked again.
+    /// Keeps questions that are not kept yet, or understood otherwise now; their answers come when they are asked again.
     pub(super) fn keep(&self, questions: impl Iterator<Item = (Box<str>, Question)>) {
         let mut kept = self.write();
         for (text, question) in questions {
+            let is_same =
+                |asked: &Asked| asked.question.documentation_names == question.documentation_names;
+            if kept.asked.peek(&text).is_some_and(is_same) {
+                continue;
+            }
             kept.asked.insert(text, Asked { question, answer: Box::default(), moment: 0 });
         }
     }
@@ -210,6 +215,10 @@ mod tests {
             questions.answered(&moment(), vec![("a.example", vec![1])]);
         }
         questions.keep([question("a.example")].into_iter());
+        assert_eq!(answer(&questions, &moment()), Some(vec![1]), "as it was understood");
+        let (text, same) = question("a.example");
+        let other = Question { documentation_names: false, ..same };
+        questions.keep([(text, other)].into_iter());
         assert_eq!(answer(&questions, &moment()), None, "understood anew");
     }
 

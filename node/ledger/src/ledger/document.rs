@@ -76,6 +76,8 @@ impl Ledger {
         let documents = vec![(version, Some(bytes))];
         let mut changes = Changes { folded: end, documents, ..Changes::default() };
         self.chain = chain;
+        // Answers of another roster are none of this one, also where the state cannot be written.
+        self.kept.forget(&changes);
         for org in orgs_changed(&document.statement) {
             let cuts = self.roster_cuts(&org)?;
             self.cut(&org, &cuts, &mut changes)?;
