@@ -1,6 +1,7 @@
 //! Logs that this node is given to keep, by callers or by routers: analyzed, archived, remembered, and what of them may
 //! leave handed to the one door. Given again, they count once.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ use flowlore_common::label::Purpose;
 
 use crate::analyze::{Effort, analyze_and};
 use crate::days::Gathered;
-use crate::limits::UPLOADS_MAX;
+use crate::limits::ANALYSES_MAX;
 use crate::node::Node;
 use crate::observe::{observed, suspicions};
 use crate::publish::{Draft, draft};
@@ -43,12 +44,23 @@ pub(crate) struct Publication {
 pub(crate) enum Failed {
     /// They, or what is known beside them, cannot be used.
     Unusable(anyhow::Error),
+    /// Their report is larger than may be told: nothing of them was kept.
+    TooMuch(io::Error),
     /// This node could not keep what they say.
     NotKept(anyhow::Error),
 }
 
+impl From<Failed> for anyhow::Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Unusable(error) | Failed::NotKept(error) => error,
+            Failed::TooMuch(error) => error.into(),
+        }
+    }
+}
+
 impl Failed {
-    fn here(error: impl Into<anyhow::Error>) -> Self {
+    pub(crate) fn here(error: impl Into<anyhow::Error>) -> Self {
         Self::NotKept(error.into())
     }
 }
@@ -71,7 +83,7 @@ pub(crate) fn digest_mapped(logs: blake3::Hash, mapping: blake3::Hash) -> blake3
 pub(crate) fn effort(node: &Node) -> Effort {
     let memory_bytes = usize::try_from(node.config.memory_mib).unwrap_or(usize::MAX) << 20;
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    Effort { threads, memory_bytes: memory_bytes / UPLOADS_MAX }
+    Effort { threads, memory_bytes: memory_bytes / ANALYSES_MAX }
 }
 
 /// The report of logs, and what of them may leave; nothing is kept. Blocks.
@@ -101,15 +113,21 @@ fn drafted(node: &Node, contacted: &[Contacted], analysis: &Analysis) -> Draft {
     draft(&observed(contacted), &suspicions, &policy, node.slots(&roster), &mut SystemRng)
 }
 
-/// The report of logs, whose flows and destinations are kept from here on, and what of them is on its way out. Blocks.
+/// The report of logs, whose flows and destinations are kept from here on, what of them is on its way out, and what was
+/// written of the report: before anything is kept, since it may be too much. Blocks.
 ///
 /// # Errors
 /// As [`Failed`] says; given again, they count as if for the first time.
-pub(crate) fn keep(node: &Node, given: &Given<'_>) -> Result<(Analysis, Publication), Failed> {
+pub(crate) fn keep<T>(
+    node: &Node,
+    given: &Given<'_>,
+    write: impl FnOnce(&mut Analysis) -> io::Result<T>,
+) -> Result<(T, Analysis, Publication), Failed> {
     let keeper = node.flows.keeper(given.digest.to_hex().as_str()).map_err(Failed::here)?;
     let witness = keeper.as_ref().map(|keeper| keeper as &dyn Witness);
-    let (analysis, contacted, drafted) =
+    let (mut analysis, contacted, drafted) =
         look(node, given.paths, given.opening, given.options, witness).map_err(Failed::Unusable)?;
+    let written = write(&mut analysis).map_err(Failed::TooMuch)?;
     if let Some(keeper) = keeper {
         keeper.commit().map_err(Failed::here)?;
     }
@@ -130,7 +148,7 @@ pub(crate) fn keep(node: &Node, given: &Given<'_>) -> Result<(Analysis, Publicat
         let slots = node.slots(&node.store.roster());
         node.outbox().observe(drafted.statements, slots).map_err(Failed::here)?;
     }
-    Ok((analysis, publication))
+    Ok((written, analysis, publication))
 }
 
 /// The report of all that is in hand of a day. Each of its uploads was kept when it came, so of this only what the whole

@@ -84,8 +84,10 @@ pub const UPLOAD_TABLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub const UPLOAD_PATH_BYTES_MAX: usize = 4_096;
 /// Longest silence within an upload: its slot is wanted by others.
 pub const UPLOAD_SILENCE_MAX: Duration = Duration::from_secs(60);
-/// Uploads at once: each may use the whole memory budget of `[analyze]`.
+/// Uploads at once: each may use its share of the memory budget of `[analyze]`.
 pub const UPLOADS_MAX: usize = 2;
+/// Analyses at once, which share that budget: uploads, and what routers sent, which waits for no upload.
+pub const ANALYSES_MAX: usize = UPLOADS_MAX + 1;
 /// Files in hand of one day: ten logs an hour of 400 sensors. Each is linked and opened when the day is analyzed.
 pub const DAY_FILES_MAX: usize = 100_000;
 /// Days in hand at once: the days of two months, sent again in a row. Mostly their bytes end it sooner.
@@ -100,6 +102,12 @@ pub const REPORT_PART_BYTES: usize = 256 * 1024;
 /// Bytes of routers' datagrams that wait for analysis: some 20 million records, an hour of a network with 6,000 flows a
 /// second. What comes beyond it is dropped and counted.
 pub const SPOOL_BYTES_MAX: u64 = 1 << 30;
+/// Files that have room there: one that has its part of it is closed whatever the time, and analyzed while others fill.
+pub const SPOOL_FILES_MIN: u64 = 4;
+/// How often the analysis of a file may fail that it cannot be blamed on the disk, before the file is set aside.
+pub const SPOOL_ATTEMPTS_MAX: u32 = 3;
+/// Files that are set aside, for inspection; the oldest goes first.
+pub const SPOOL_ASIDE_MAX: usize = 2;
 /// Files of them that wait: two days of periods of five minutes. Beyond it a period's file goes on into the next one.
 pub const SPOOL_FILES_MAX: usize = 600;
 /// Bytes of them in memory before they are written. A datagram, and what stands before it in a file, has fewer: at most

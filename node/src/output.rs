@@ -91,9 +91,7 @@ struct Bounded(Vec<u8>);
 impl io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.0.len() + bytes.len() > DOCUMENT_BYTES_MAX {
-            return Err(io::Error::other(
-                "the answer has more than 256 MiB: ask about fewer alerts or flows",
-            ));
+            return Err(io::Error::other("the answer has more than 256 MiB"));
         }
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())

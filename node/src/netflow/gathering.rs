@@ -20,6 +20,8 @@ pub(super) struct Gathering<'a> {
     every_us: i64,
     from: &'a [IpNet],
     announced: Announced,
+    /// Whether nothing is kept for want of room, but what exporters announce.
+    is_learning: bool,
     /// How many exporters this input has told the counts of.
     exporters: usize,
     /// Periods since 1970.
@@ -46,6 +48,7 @@ impl<'a> Gathering<'a> {
             every_us,
             from,
             announced: Announced::default(),
+            is_learning: false,
             exporters: 0,
             period: now.0.div_euclid(every_us),
             open: None,
@@ -75,12 +78,19 @@ impl<'a> Gathering<'a> {
         if !is_netflow(datagram) {
             return Err(Dropped::NotNetflow);
         }
-        if !self.netflow.spool.has_room(SPOOL_BUFFER_BYTES) {
+        let has_room = self.netflow.spool.has_room(SPOOL_BUFFER_BYTES);
+        if has_room && self.is_learning {
+            // What was to stand before others was dropped with them: it is said again.
+            self.announced.begin_file(now);
+        }
+        self.is_learning = !has_room;
+        let before = self.announced.before(sender, datagram, now);
+        if !has_room {
             return Err(Dropped::SpoolFull);
         }
         self.packets.clear();
         let ends = (from, self.to);
-        if let Some(before) = self.announced.before(sender, datagram, now) {
+        if let Some(before) = before {
             packet::put(&mut self.packets, now, ends, &before).ok_or(Dropped::TooLong)?;
         }
         packet::put(&mut self.packets, now, ends, datagram).ok_or(Dropped::TooLong)?;
@@ -90,7 +100,13 @@ impl<'a> Gathering<'a> {
             // What was to stand before it does not: it is said again.
             self.announced.begin_file(now);
             Dropped::Disk
-        })
+        })?;
+        if self.open.as_ref().is_some_and(Open::is_full) {
+            self.close();
+            self.announced.begin_file(now);
+            self.netflow.over.notify_one();
+        }
+        Ok(())
     }
 
     fn write(&mut self) -> anyhow::Result<()> {

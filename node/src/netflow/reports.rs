@@ -1,8 +1,8 @@
 //! The reports of periods, for people, who sent nothing and so are answered nothing: the newest of them, as files that
 //! only the node's user may read.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use anyhow::{Context as _, Result};
 use flowlore_analyzer::report::Report;
@@ -15,16 +15,26 @@ use crate::output::bounded;
 /// The folder in the node's.
 const FOLDER: &str = "private/reports";
 
-/// Keeps the report of a period's file, and removes the oldest ones beyond the bounds.
+/// The report of a period's file, which is named by its name alone.
+///
+/// # Errors
+/// It is too much.
+pub(super) fn document(report: &mut Report, spooled: &Path) -> io::Result<Vec<u8>> {
+    for file in &mut report.input.files {
+        file.path = spooled.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    }
+    bounded(|out| report.write_json(out))
+}
+
+/// Keeps it, and removes the oldest ones beyond the bounds.
 ///
 /// # Errors
 /// The disk refuses.
-pub(super) fn keep(folder: &Folder, spooled: &Path, report: &Report, now: Micros) -> Result<()> {
-    let document = bounded(|out| report.write_json(out))?;
+pub(super) fn keep(folder: &Folder, spooled: &Path, document: &[u8], now: Micros) -> Result<()> {
     let number = spooled.file_stem().unwrap_or_default().to_string_lossy();
     let number = number.trim_start_matches('0');
     let time = Micros(now.0 - now.0.rem_euclid(1_000_000)).to_string().replace(':', "-");
-    folder.write(&format!("{FOLDER}/{time}-{number}.json"), &document)?;
+    folder.write(&format!("{FOLDER}/{time}-{number}.json"), document)?;
     forget(&folder.path(FOLDER), REPORTS_MAX, REPORTS_BYTES_MAX)
 }
 
@@ -32,7 +42,7 @@ pub(super) fn keep(folder: &Folder, spooled: &Path, report: &Report, now: Micros
 fn forget(folder: &Path, files_max: usize, bytes_max: u64) -> Result<()> {
     let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     let mut paths: Vec<PathBuf> =
-        entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+        entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     paths.sort_unstable();
     let (mut files, mut bytes) = (0, 0);
     for path in paths.iter().rev() {

@@ -1,17 +1,21 @@
 //! Files of datagrams on their way to the analysis. A file that is written has another name than one that is closed;
 //! a process that ends in between leaves both to the next one.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 
 use super::packet::FILE_HEADER;
 use crate::folder::make_private_dir;
-use crate::limits::{SPOOL_BUFFER_BYTES, SPOOL_FILES_MAX};
+use crate::limits::{
+    SPOOL_ASIDE_MAX, SPOOL_ATTEMPTS_MAX, SPOOL_BUFFER_BYTES, SPOOL_FILES_MAX, SPOOL_FILES_MIN,
+};
 
 /// The folder in the node's.
 pub(super) const FOLDER: &str = "private/spool";
@@ -19,6 +23,8 @@ pub(super) const FOLDER: &str = "private/spool";
 const OPEN: &str = "open";
 /// How the name of a file ends that waits.
 const CLOSED: &str = "pcap";
+/// How the name of a file ends that could not be analyzed: it waits for nobody but people.
+const FAILED: &str = "failed";
 
 /// The folder, and how much is in it.
 #[derive(Debug)]
@@ -28,6 +34,8 @@ pub struct Spool {
     bytes: AtomicU64,
     /// Of the next file. Names are in the order of their beginning.
     next: AtomicU64,
+    /// How often the analysis of files has failed in this process.
+    attempts: Mutex<BTreeMap<PathBuf, u32>>,
 }
 
 impl Spool {
@@ -39,7 +47,7 @@ impl Spool {
         let mut newest = 0;
         let mut bytes = 0;
         for path in files(folder).with_context(|| folder.display().to_string())? {
-            let path = if path.extension().is_some_and(|end| end == OPEN) {
+            let path = if ends(&path, OPEN) {
                 let closed = path.with_extension(CLOSED);
                 fs::rename(&path, &closed).with_context(|| path.display().to_string())?;
                 closed
@@ -47,10 +55,12 @@ impl Spool {
                 path
             };
             newest = newest.max(number(&path).unwrap_or_default());
-            bytes += path.metadata().with_context(|| path.display().to_string())?.len();
+            if ends(&path, CLOSED) {
+                bytes += path.metadata().with_context(|| path.display().to_string())?.len();
+            }
         }
         let (bytes, next) = (AtomicU64::new(bytes), AtomicU64::new(newest + 1));
-        Ok(Self { folder: folder.to_owned(), bytes_max, bytes, next })
+        Ok(Self { folder: folder.to_owned(), bytes_max, bytes, next, attempts: Mutex::default() })
     }
 
     /// Files that wait, the oldest first.
@@ -59,7 +69,7 @@ impl Spool {
     /// The folder cannot be read.
     pub fn waiting(&self) -> io::Result<Vec<PathBuf>> {
         let mut all = files(&self.folder)?;
-        all.retain(|path| path.extension().is_some_and(|end| end == CLOSED));
+        all.retain(|path| ends(path, CLOSED));
         all.sort_unstable_by_key(|path| number(path));
         Ok(all)
     }
@@ -78,6 +88,29 @@ impl Spool {
         fs::remove_file(path)?;
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Its analysis has failed, and may do so whenever it is tried. Says whether it was set aside for that.
+    pub(super) fn failed(&self, path: &Path) -> bool {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = attempts.entry(path.to_owned()).or_default();
+        *count += 1;
+        if *count < SPOOL_ATTEMPTS_MAX {
+            return false;
+        }
+        attempts.remove(path);
+        self.set_aside(path).is_ok()
+    }
+
+    fn set_aside(&self, path: &Path) -> io::Result<()> {
+        let bytes = path.metadata()?.len();
+        fs::rename(path, path.with_extension(FAILED))?;
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let mut aside = files(&self.folder)?;
+        aside.retain(|path| ends(path, FAILED));
+        aside.sort_unstable_by_key(|path| number(path));
+        let beyond = aside.len().saturating_sub(SPOOL_ASIDE_MAX);
+        aside[..beyond].iter().try_for_each(fs::remove_file)
     }
 
     /// Begins a file.
@@ -117,6 +150,10 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
+fn ends(path: &Path, end: &str) -> bool {
+    path.extension().is_some_and(|is| is == end)
+}
+
 fn number(path: &Path) -> Option<u64> {
     path.file_stem()?.to_str()?.parse().ok()
 }
@@ -142,6 +179,11 @@ impl Open<'_> {
         self.bytes += packets.len() as u64;
         self.spool.bytes.fetch_add(packets.len() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Whether it has so many bytes that another is to be begun.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes >= self.spool.bytes_max / SPOOL_FILES_MIN
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::gathering::Gathering;
 use super::{Counts, Dropped, Netflow, Spool, packet};
-use crate::limits::{SPOOL_BUFFER_BYTES, SPOOL_FILES_MAX};
+use crate::limits::{SPOOL_ASIDE_MAX, SPOOL_ATTEMPTS_MAX, SPOOL_BUFFER_BYTES, SPOOL_FILES_MAX};
 
 const MINUTE: i64 = 60 * 1_000_000;
 const NOW: Micros = Micros(1_795_514_400_000_000);
@@ -156,6 +156,73 @@ fn when_many_files_wait_the_period_goes_on() {
     let all = waiting(&netflow);
     let last = all.last().unwrap().metadata().unwrap().len();
     assert_eq!((all.len(), last), (SPOOL_FILES_MAX + 1, 24 + 5 * (16 + 28 + 72)));
+}
+
+#[test]
+fn a_file_that_is_full_does_not_wait_for_the_end_of_its_period() {
+    let dir = tempfile::tempdir().unwrap();
+    let netflow = netflow(dir.path(), 600 << 10);
+    let mut gathering = gather(&netflow, &[]);
+    for sequence in 0..1_400 {
+        gathering.take(at("192.0.2.1:1"), &datagram(sequence), NOW);
+    }
+    let [full] = &waiting(&netflow)[..] else { panic!("one file waits") };
+    let bytes = full.metadata().unwrap().len();
+    assert!((150 << 10..(150 << 10) + 200).contains(&bytes), "{bytes}");
+    gathering.end(NOW);
+    assert_eq!(netflow.spool.bytes(), 2 * 24 + 1_400 * (16 + 28 + 72), "nothing is lost");
+}
+
+/// NetFlow 9: a template of one field, or a record of it.
+fn version_9(sequence: u32, is_template: bool) -> Vec<u8> {
+    let mut datagram = vec![0, 9, 0, 1];
+    for word in [10_000_u32, 1_795_514_400, sequence, 7] {
+        datagram.extend(word.to_be_bytes());
+    }
+    datagram.extend(if is_template {
+        &[0, 0, 0, 12, 1, 0, 0, 1, 0, 8, 0, 4][..]
+    } else {
+        &[1, 0, 0, 8, 192, 0, 2, 1]
+    });
+    datagram
+}
+
+#[test]
+fn what_is_announced_while_there_is_no_room_is_known_when_there_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let netflow = netflow(dir.path(), SPOOL_BUFFER_BYTES as u64 + 200);
+    let mut gathering = gather(&netflow, &[]);
+    let from = at("192.0.2.1:1");
+    for sequence in 0..3 {
+        gathering.take(from, &datagram(sequence), NOW);
+    }
+    gathering.turn(later(1));
+    gathering.take(from, &version_9(1, true), later(1));
+    assert_eq!(netflow.counts.dropped(Dropped::SpoolFull), 2);
+    netflow.spool.remove(&waiting(&netflow)[0]).unwrap();
+    gathering.take(from, &version_9(2, false), later(1));
+    gathering.end(later(1));
+    let file = fs::read(&waiting(&netflow)[0]).unwrap();
+    let announced = &version_9(1, true)[20..];
+    assert!(file.windows(announced.len()).any(|bytes| bytes == announced));
+}
+
+#[test]
+fn a_file_that_fails_again_and_again_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let netflow = netflow(dir.path(), u64::MAX);
+    for minute in 0..4 {
+        let mut gathering = gather(&netflow, &[]);
+        gathering.take(at("192.0.2.1:1"), &datagram(0), later(minute));
+        gathering.end(later(minute));
+        let [path] = &waiting(&netflow)[..] else { panic!("one file waits") };
+        let failed = [0; SPOOL_ATTEMPTS_MAX as usize].map(|_| netflow.spool.failed(path));
+        assert_eq!(failed, [false, false, true]);
+        assert_eq!((waiting(&netflow).len(), netflow.spool.bytes()), (0, 0));
+    }
+    assert_eq!(fs::read_dir(dir.path().join("spool")).unwrap().count(), SPOOL_ASIDE_MAX);
+    let next = Spool::open(&dir.path().join("spool"), u64::MAX).unwrap();
+    assert_eq!((next.waiting().unwrap().len(), next.bytes()), (0, 0));
 }
 
 #[test]

@@ -49,56 +49,57 @@ async fn look_through(node: &Arc<Node>) {
         Vec::new()
     });
     for path in waiting {
-        // Uploads and this share the machine's memory.
-        let Ok(place) = node.analyses.clone().acquire_owned().await else { return };
         let kept = tokio::task::spawn_blocking({
-            let node = node.clone();
-            move || {
-                let _place = place;
-                keep_file(&node, &path)
-            }
+            let (node, path) = (node.clone(), path.clone());
+            move || keep_file(&node, &path)
         });
-        match kept.await.context("an analysis died").flatten() {
-            Ok(()) => node.publish.notify_one(),
-            Err(error) => {
-                node.netflow.counts.failed.inc();
-                let error = format!("{error:#}");
-                tracing::error!(
-                    error,
-                    "a period of netflow is not analyzed yet: it is tried again"
-                );
+        // One that dies may do so again.
+        let kept = kept.await.context("an analysis died").map_err(Failed::Unusable).flatten();
+        let (error, what) = match kept {
+            Ok(()) => {
+                node.publish.notify_one();
+                continue;
             }
-        }
+            Err(Failed::NotKept(error)) => (error, "it is tried again"),
+            Err(failed) if node.netflow.spool.failed(&path) => {
+                (failed.into(), "it is set aside as private/spool/*.failed")
+            }
+            Err(failed) => (failed.into(), "it is tried again"),
+        };
+        node.netflow.counts.failed.inc();
+        let error = format!("{error:#}");
+        tracing::error!(error, "a period of netflow is not analyzed: {what}");
     }
 }
 
 /// Keeps what a file says, and removes it.
-fn keep_file(node: &Node, path: &Path) -> Result<()> {
+fn keep_file(node: &Node, path: &Path) -> Result<(), Failed> {
     let begun = Instant::now();
     let mut digest = keep::digest();
-    digest.update_reader(File::open(path)?)?;
-    let options = Options {
-        home: Home::new(node.config.home_nets.clone()),
-        severity_min: Severity::Info,
-        ..Options::default()
+    let read = File::open(path).and_then(|file| digest.update_reader(file).map(|_| ()));
+    read.map_err(Failed::here)?;
+    let digest = digest.finalize();
+    let keep = |severity_min| {
+        let home = Home::new(node.config.home_nets.clone());
+        let options = Options { home, severity_min, ..Options::default() };
+        let given = Given {
+            paths: &[path.to_owned()],
+            opening: &Opening::ByContent,
+            options: &options,
+            digest,
+            keep_here: false,
+        };
+        keep::keep(node, &given, |analysis| reports::document(&mut analysis.report, path))
     };
-    let given = Given {
-        paths: &[path.to_owned()],
-        opening: &Opening::ByContent,
-        options: &options,
-        digest: digest.finalize(),
-        keep_here: false,
+    let (document, analysis, publication) = match keep(Severity::Info) {
+        // With fewer findings, then.
+        Err(Failed::TooMuch(_)) => keep(Severity::Medium)?,
+        kept => kept?,
     };
-    let (mut analysis, publication) = keep::keep(node, &given).map_err(|failed| match failed {
-        Failed::Unusable(error) | Failed::NotKept(error) => error,
-    })?;
-    let report = &mut analysis.report;
-    for file in &mut report.input.files {
-        file.path = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    }
-    reports::keep(&node.folder, path, report, node.clock.now())?;
-    node.netflow.spool.remove(path)?;
+    reports::keep(&node.folder, path, &document, node.clock.now()).map_err(Failed::here)?;
+    node.netflow.spool.remove(path).map_err(Failed::here)?;
     node.netflow.counts.analyzed.inc();
+    let report = &analysis.report;
     tracing::info!(
         flows = report.input.flows,
         records = report.input.files.iter().map(|file| file.records).sum::<u64>(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use flowlore_analyzer::options::Options;
 use flowlore_analyzer::report::model::SCHEMA;
+use flowlore_analyzer::report::{Analysis, Report};
 use flowlore_analyzer::triage::Around;
 use flowlore_common::credential::Role;
 use flowlore_common::label::Severity;
@@ -26,7 +27,7 @@ use crate::days::{DaysError, Staged};
 use crate::keep::{self, Failed, Given};
 use crate::limits::{REPORT_PART_BYTES, UPLOADS_MAX};
 use crate::node::Node;
-use crate::output::bounded;
+use crate::output::{Shown, bounded};
 use crate::publish::Draft;
 use crate::triage::{About, Answers, Input};
 
@@ -110,35 +111,56 @@ fn analyze(node: &Node, upload: &Upload) -> Result<(Vec<u8>, v1::PublicationSumm
     };
     let failed = |failed| match failed {
         Failed::Unusable(error) => upload.refusal(&error),
+        Failed::TooMuch(error) => too_much(&error, "nothing was kept"),
         Failed::NotKept(error) => internal(error),
     };
     // On disk before it counts, and in view after: sent again after a crash in between, it is both, once.
     let part = upload.day()?.map(|day| Part::stage(node, upload, day)).transpose()?;
-    let (mut analysis, mut publication) = keep::keep(node, &given).map_err(failed)?;
-    let mut notes = upload.notes().to_vec();
-    if let Some(part) = part {
-        // One at a time in memory.
-        drop(analysis);
+    let (document, publication) = if let Some(part) = part {
+        // One report at a time in memory.
+        let (_, _, mut publication) = keep::keep(node, &given, |_| Ok(())).map_err(failed)?;
         let (day, said) = part.commit(node)?;
-        notes.extend(said);
         let whole = node.days.gather(day).map_err(internal)?;
-        analysis = keep::keep_whole(node, &whole, &options, &mut publication).map_err(failed)?;
-        let files = &mut analysis.report.input.files;
-        files.iter_mut().for_each(|file| file.path = whole.as_sent(&file.path));
-        // As those of one call.
-        files.sort_by(|one, other| Path::new(&one.path).cmp(Path::new(&other.path)));
+        let analysis = keep::keep_whole(node, &whole, &options, &mut publication);
+        let mut analysis = analysis.map_err(failed)?;
+        let document =
+            told(&mut analysis.report, |path| whole.as_sent(path), (upload, &said), &shown);
+        let kept = "what was sent is kept";
+        (document.map_err(|error| too_much(&error, kept))?, publication)
     } else {
-        let files = &mut analysis.report.input.files;
-        files.iter_mut().for_each(|file| file.path = upload.as_sent(&file.path));
-    }
-    analysis.report.input.notes.extend(notes);
+        let write = |analysis: &mut Analysis| {
+            told(&mut analysis.report, |path| upload.as_sent(path), (upload, &[]), &shown)
+        };
+        let (document, _, publication) = keep::keep(node, &given, write).map_err(failed)?;
+        (document, publication)
+    };
     let summary = v1::PublicationSummary {
         contacted_names: publication.contacted,
         suspected_names: publication.suspected,
         never_tokenised_names: publication.never,
         not_published_because: publication.withheld.unwrap_or_default().to_owned(),
     };
-    Ok((document(|out| shown.report(&analysis.report, out))?, summary))
+    Ok((document, summary))
+}
+
+/// The report as its sender wants it, with the sender's names.
+fn told(
+    report: &mut Report,
+    as_sent: impl Fn(&str) -> String,
+    (upload, said): (&Upload, &[String]),
+    shown: &Shown<'_>,
+) -> io::Result<Vec<u8>> {
+    let input = &mut report.input;
+    input.files.iter_mut().for_each(|file| file.path = as_sent(&file.path));
+    // As those of one call.
+    input.files.sort_by(|one, other| Path::new(&one.path).cmp(Path::new(&other.path)));
+    input.notes.extend(upload.notes().iter().chain(said).cloned());
+    bounded(|out| shown.report(report, out))
+}
+
+fn too_much(error: &io::Error, kept: &str) -> Status {
+    let help = "list less (--min-severity, --conversations) or send less at once";
+    Status::resource_exhausted(format!("{error}: {help}; {kept}"))
 }
 
 /// An upload on its way into its day.
@@ -206,7 +228,9 @@ fn triage(node: &Node, upload: &Upload) -> Result<(&'static str, Vec<u8>), Statu
 
 /// What is written, unless it is too much.
 fn document(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<Vec<u8>, Status> {
-    bounded(write).map_err(|error| Status::resource_exhausted(error.to_string()))
+    bounded(write).map_err(|error| {
+        Status::resource_exhausted(format!("{error}: ask about fewer alerts or flows"))
+    })
 }
 
 /// A document in pieces; the first names its schema.
