@@ -1,8 +1,13 @@
 //! Routers' datagrams: the first byte chooses the version, the second how the file is cut; then come sets
 //! (of version 5, records), each after its id in a byte and its length in another. With the highest bit
-//! of the first byte the rest is the file itself, behind a good header.
+//! of the first byte the rest is the file itself, behind a good header. What a listener remembers of them is said again
+//! before every datagram.
 #![no_main]
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use flowlore_analyzer::source::{Announced, is_netflow};
+use flowlore_common::time::Micros;
 use flowlore_fuzz::check_cuts;
 use libfuzzer_sys::fuzz_target;
 
@@ -36,16 +41,17 @@ fuzz_target!(|data: &[u8]| {
         }
         return check_cuts(&file, size);
     }
-    let mut file = Vec::new();
+    let (mut file, mut announced) = (Vec::new(), Announced::default());
     let learn = if version == 9 { 0 } else { 2 };
     let template: Vec<u8> =
         TEMPLATE.as_flattened().iter().flat_map(|word| word.to_be_bytes()).collect();
-    datagram(&mut file, version, &set(learn, &template));
+    datagram(&mut file, &mut announced, version, &set(learn, &template));
     let mut rest: &[u8] = rest;
     while let [id, length, tail @ ..] = rest {
         let (body, tail) = tail.split_at(usize::from(*length).min(tail.len()));
         rest = tail;
-        datagram(&mut file, version, &set(IDS[usize::from(*id) % IDS.len()], body));
+        let set = set(IDS[usize::from(*id) % IDS.len()], body);
+        datagram(&mut file, &mut announced, version, &set);
     }
     check_cuts(&file, size);
 });
@@ -54,11 +60,17 @@ fn set(id: u16, body: &[u8]) -> Vec<u8> {
     [&id.to_be_bytes()[..], &(body.len() as u16 + 4).to_be_bytes(), body].concat()
 }
 
-fn datagram(file: &mut Vec<u8>, version: u8, set: &[u8]) {
+fn datagram(file: &mut Vec<u8>, announced: &mut Announced, version: u8, set: &[u8]) {
+    let before = file.len();
     let length = if version == 9 { 1 } else { set.len() as u16 + 16 };
     file.extend([0, version]);
     file.extend(length.to_be_bytes());
     file.extend(if version == 9 { &CLOCK[..] } else { &CLOCK[4..] });
     file.extend(SENDER);
     file.extend_from_slice(set);
+    announced.begin_file(Micros(0));
+    let router = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    if let Some(again) = announced.before(router, &file[before..], Micros(0)) {
+        assert!(is_netflow(&again), "what is said again is a datagram");
+    }
 }
