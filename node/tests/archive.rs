@@ -3,6 +3,7 @@
 //! archive's files, and the program that erases.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod logs;
 mod running;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use flowlore_archive::ArchiveError;
 use flowlore_archive::file::Selection;
 use flowlore_archive::row::Row;
 use flowlore_common::env::{Clock as _, SystemClock};
+use logs::folder_of;
 use running::{Running, make};
 use serde_json::Value;
 
@@ -126,5 +128,57 @@ async fn flows_of_uploads_are_kept_once_and_erased_when_asked() {
     node.local().await.analyze(std::slice::from_ref(&logs), &home).await.unwrap();
     assert_eq!(kept(&node).len(), 60);
     assert_eq!(erase(&dir, &["--before", "2149-01-01"])["flows_erased"], 60);
+    node.stop().await;
+}
+
+/// The query of README's kind, by the glob that it names, while the node runs. `FLOWLORE_DUCKDB_PYTHON` names a Python
+/// that has DuckDB (<https://duckdb.org>).
+#[tokio::test(flavor = "multi_thread")]
+async fn duckdb_reads_what_the_report_counts() {
+    let Some(python) = folder_of("FLOWLORE_DUCKDB_PYTHON", "duckdb_reads_what_the_report_counts")
+    else {
+        return;
+    };
+    let root = tempfile::tempdir().unwrap();
+    let dir = make(root.path(), "A", true);
+    let logs = root.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    write_logs(&logs, SystemClock.now().seconds());
+    let node = Running::start(&dir).await;
+    let home = ["10.0.0.0/8".to_owned()];
+    let analyzed = node.local().await.analyze(std::slice::from_ref(&logs), &home).await.unwrap();
+    let report: Value = serde_json::from_slice(&analyzed.report).unwrap();
+    let glob = dir.join("archive/date=*/hour=*/*.parquet");
+    let program = format!(
+        "import duckdb, json\n\
+         flows = \"read_parquet('{}', hive_partitioning = true)\"\n\
+         all = lambda what: duckdb.sql(f'SELECT {{what}} FROM {{flows}} GROUP BY ALL').fetchall()\n\
+         print(json.dumps([all('category, count(*)'), all('host_ip, count(*), sum(source_bytes)::BIGINT'), \
+         all('count(*), count(DISTINCT uid), bool_and(hour::INTEGER BETWEEN 0 AND 23)')]))",
+        glob.display()
+    );
+    let output = Command::new(python).args(["-c", &program]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let [categories, hosts, sums]: [Vec<Vec<Value>>; 3] =
+        serde_json::from_slice(&output.stdout).unwrap();
+    let reported = report["categories"].as_object().unwrap();
+    let counted = |row: &Vec<Value>| (row[0].as_str().unwrap().to_owned(), row[1].clone());
+    let read: BTreeMap<_, _> = categories.iter().map(counted).collect();
+    let flows = |name: &String| read.get(name).cloned().unwrap_or_else(|| 0.into());
+    assert!(reported.iter().all(|(name, count)| flows(name) == *count), "{read:?} {reported:?}");
+    let numbers = 0..100_i64;
+    let of = |is: fn(i64) -> bool| {
+        let bytes: Vec<i64> = numbers.clone().filter(|number| is(*number)).collect();
+        (bytes.len() as i64, bytes.iter().sum::<i64>())
+    };
+    let expected = BTreeMap::from([
+        ("10.0.0.1", of(|number| number >= 90 || number % 3 == 0)),
+        ("10.0.0.2", of(|number| number < 90 && number % 3 != 0)),
+    ]);
+    let sums_of = |row: &Vec<Value>| (row[1].as_i64().unwrap(), row[2].as_i64().unwrap());
+    let read: BTreeMap<_, _> =
+        hosts.iter().map(|row| (row[0].as_str().unwrap(), sums_of(row))).collect();
+    assert_eq!(read, expected);
+    assert_eq!(serde_json::json!(sums), serde_json::json!([[100, 100, true]]));
     node.stop().await;
 }
