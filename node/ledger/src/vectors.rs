@@ -2,7 +2,10 @@
 //! proto/PROTOCOL.md too, and a test compares both, so that no byte changes unnoticed. FLP1's own
 //! vectors are the veil's.
 
+use std::collections::BTreeMap;
+
 use flowlore_common::block::{Draft, Feed, PayloadKind, SignedBlock, payload_root};
+use flowlore_common::canon::b3kdf;
 use flowlore_common::credential::{CredentialFile, Grant, Role};
 use flowlore_common::destination::Input;
 use flowlore_common::env::SeededRng;
@@ -11,11 +14,13 @@ use flowlore_common::ids::{BatchId, BlockId, FederationId, OrgId, RosterHash, Sh
 use flowlore_common::invite::{Invite, JoinRequest};
 use flowlore_common::label::Purpose;
 use flowlore_common::roster::change::{Admission, Rotation};
+use flowlore_common::roster::key_epoch::KeyOrigin;
 use flowlore_common::roster::member::FeedPlace;
-use flowlore_common::roster::{Change, Document, Policy, Registration, Roles};
+use flowlore_common::roster::{Change, Document, KeyEpoch, Policy, Registration, Roles};
 use flowlore_common::sign::{SecretKey, tags};
 use flowlore_common::tag::Tag;
 use flowlore_common::time::{Day, Hour};
+use flowlore_veil::keys::WholeKey;
 use flowlore_veil::note::{Note, NoteText};
 use flowlore_veil::oprf::Y;
 use flowlore_veil::token::Secret;
@@ -156,7 +161,7 @@ fn roster(vectors: &mut Vec<Vector>) {
     push(vectors, "roster_0_table_root", &first.statement.table_root);
     push(vectors, "roster_0", &first.encode());
     push(vectors, "federation_id", &first.hash().0);
-    let chain = Chain::found(&first).expect("signed by its governor");
+    let mut chain = Chain::found(&first).expect("signed by its governor");
     let mut rotation = Rotation {
         org,
         from: FeedPlace { incarnation: 0, height: 9 },
@@ -170,6 +175,28 @@ fn roster(vectors: &mut Vec<Vector>) {
     let second = Document::new(statement.expect("signed by both keys"), org, &key(7));
     push(vectors, "roster_1", &second.encode());
     push(vectors, "roster_1_hash", &second.hash().0);
+    chain.apply(&second).expect("the next document");
+    let rng = &mut SeededRng::new("vectors", 2);
+    let dealt = WholeKey::random(rng).deal(1, 1, 0, rng);
+    let (package, _) = dealt.expect("one of one is a way to share a key");
+    push(vectors, "public_key_package", &package.to_bytes());
+    let mut epoch = KeyEpoch {
+        number: 1,
+        generation: package.generation(),
+        origin: KeyOrigin::Single,
+        package: package.to_bytes(),
+        thresholds: KeyEpoch::default_thresholds(),
+        suffix_list: [0x0d; 32],
+        idna_tables: b3kdf("flowlore idna tables v1", b"UTS-46 non-transitional, idna 1.1"),
+        never_lists: b3kdf("flowlore never-tokenised lists v1", b"FLP1 2026-11 never-tokenised"),
+        signatures: BTreeMap::new(),
+    };
+    let signed = key(10).sign(&epoch.package_message());
+    epoch.signatures.insert(1, signed);
+    let statement = chain.draft(vec![Change::KeyEpoch(epoch)], Hour(NOW.0 + 2));
+    let third = Document::new(statement.expect("its evaluator is a member"), org, &key(10));
+    push(vectors, "roster_2", &third.encode());
+    push(vectors, "roster_2_hash", &third.hash().0);
     let ledger = Ledger::in_memory(&first).expect("signed by its governor");
     push(vectors, "objects_digest_of_roster_0", &ledger.objects_digest());
 }
