@@ -39,6 +39,8 @@ cargo bench -q --locked -p flowlore-analyzer --bench scoring
 printf '\n== names to tokens\n'
 cargo bench -q --locked -p flowlore-veil --bench flp1
 printf '\n== blocks: checks, sled alone, both together\n'
-cargo bench -q --locked -p flowlore-ledger --bench admit -- "$(scaled 512000)"
+for labels in $(scaled 1000000) $(scaled 10000000); do
+  cargo bench -q --locked -p flowlore-ledger --bench admit -- "$labels" contacted
+done
 printf '\n== look-ups, beside an empty call and Redis\n'
 cargo bench -q --locked -p flowlore-node --bench lookup -- "$(scaled 20000)"

@@ -2,7 +2,8 @@
 //! processes that dealt, fetched and used their shares; their writable memory is read where it lies and searched for
 //! the scalars, raw and in hex. Control: the same search finds each node's own share.
 //!
-//! The dealer is searched after a restart: while it deals, it must hold what it deals out.
+//! The dealer is searched after a restart: while it deals, it must hold what it deals out, and buffers of its process may
+//! do so after. `federation status` and the README say that it is to be started anew.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
