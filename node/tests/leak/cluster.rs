@@ -17,6 +17,7 @@ use flowlore_node::tls::Identity;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::others;
 use super::tap::{self, Identities, Recorder};
 
 /// How long any one condition may take on a loaded machine.
@@ -28,6 +29,8 @@ pub(crate) struct Org {
     pub(crate) log: PathBuf,
     local: SocketAddr,
     metrics: SocketAddr,
+    /// Where it takes NetFlow, if it does.
+    pub(crate) netflow: SocketAddr,
     child: Option<Child>,
 }
 
@@ -53,7 +56,7 @@ impl Cluster {
         for name in ["A", "B", "C"] {
             let dir = root.join(name);
             init::create(&dir, name).unwrap();
-            let [local, local_tap, peer, peer_tap, metrics] = ports::free().unwrap();
+            let [local, local_tap, peer, peer_tap, metrics, netflow] = ports::free().unwrap();
             let path = dir.join("flowlore.toml");
             let mut table: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
             table["local"]["listen"] = local_tap.to_string().into();
@@ -62,12 +65,13 @@ impl Cluster {
             table["metrics"]["listen"] = metrics.to_string().into();
             table["log"]["level"] = "trace".into();
             if name == "A" {
+                table.insert("input".to_owned(), others::input(netflow));
                 table["publish"].as_table_mut().unwrap().extend(keeps.clone());
             }
             std::fs::write(&path, toml::to_string(&table).unwrap()).unwrap();
             taps.push((local_tap, local, peer_tap, peer));
             let log = root.join(format!("{name}.log"));
-            orgs.push(Org { dir, log, local, metrics, child: None });
+            orgs.push(Org { dir, log, local, metrics, netflow, child: None });
         }
         init::refound(&orgs[0].dir, "Leak", true, 0).unwrap();
         let keys: Vec<_> = orgs.iter().map(|org| org.keys().transport).collect();

@@ -1,5 +1,5 @@
 //! Goal: nothing inside, and no destination's name, comes out of a node. Method: words that stand nowhere else in
-//! every field of the logs of org A; three nodes as processes with a tap in front of every port; then everything
+//! every field of the logs of org A, of three kinds and of what a router sends it; three nodes as processes with a tap in front of every port; then everything
 //! that went over, that they logged, and that lies on their disks is searched for these words in many encodings.
 //! Controls: the same search finds every word at the local port; finds them between peers when somebody with A's
 //! keys sends them; and finds the tokens of own and inside names when the gate of `publish.rs` is opened.
@@ -11,7 +11,11 @@
 mod canaries;
 mod cluster;
 mod control;
+#[allow(dead_code, reason = "one version of three is enough here")]
+#[path = "../datagrams/mod.rs"]
+mod datagrams;
 mod logs;
+mod others;
 mod search;
 mod tap;
 
@@ -20,8 +24,10 @@ use std::sync::Arc;
 
 use flowlore_common::env::{Clock as _, SystemClock, SystemRng};
 use flowlore_common::time::SECONDS_PER_DAY;
+use flowlore_node::rpc::client::{Local, StatusResponse};
 use flowlore_proto::v1;
 use rand_core::RngCore as _;
+use tokio_stream::StreamExt as _;
 
 use canaries::Secrets;
 use cluster::Cluster;
@@ -164,6 +170,7 @@ async fn a_day_of_use(cluster: &Cluster, secrets: &Secrets, logs: &Path) -> Vec<
             local.lookup(asked).await.unwrap();
         }
     }
+    other_ways_in(cluster, secrets, &mut a).await;
     // Refused, each with the word in what is wrong.
     for net in [&secrets.host, &secrets.user] {
         a.analyze(&logs, std::slice::from_ref(net)).await.unwrap_err();
@@ -180,6 +187,31 @@ async fn a_day_of_use(cluster: &Cluster, secrets: &Secrets, logs: &Path) -> Vec<
     let part = v1::AnalyzeRequest { part: Some(v1::analyze_request::Part::Open(open)) };
     a.flows.analyze(tokio_stream::iter([part])).await.unwrap_err();
     bodies
+}
+
+/// Other formats, a part of a day sent twice, a mapping that is refused, and a router.
+async fn other_ways_in(cluster: &Cluster, secrets: &Secrets, a: &mut Local) {
+    let [eve, again, mapped, wrong] = others::uploads(secrets).map(tokio_stream::iter);
+    for (upload, is_read) in [(eve, true), (again, true), (mapped, true), (wrong, false)] {
+        let answer = a.flows.analyze(upload).await;
+        assert_eq!(answer.is_ok(), is_read, "{:?}", answer.map(|_| ()));
+        let Ok(answer) = answer else { continue };
+        let report: Vec<_> = answer.into_inner().map(|part| part.unwrap().part).collect().await;
+        let Some(Some(v1::analyze_response::Part::Report(first))) = report.first() else {
+            panic!("no report");
+        };
+        let report = String::from_utf8_lossy(&first.document).into_owned();
+        assert!(report.contains(&secrets.laptop.to_string()), "it was read: {report}");
+    }
+    let org = &cluster.orgs[0];
+    assert!(others::has_files(&org.dir.join("private/days")));
+    others::send_datagrams(org.netflow, secrets);
+    let heard = |status: &StatusResponse| {
+        let netflow = status.netflow.as_ref().unwrap();
+        (netflow.datagrams, netflow.periods_analyzed > 0) == (2, true)
+    };
+    cluster.until(0, "what the router sent is analyzed", heard).await;
+    assert!(others::has_files(&org.dir.join("private/reports")));
 }
 
 /// A node whose private file is damaged says so and ends.
