@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use anyhow::Result;
 use flowlore_analyzer::flow::service;
@@ -56,6 +56,8 @@ pub struct Flows {
     keeps: config::Retention,
     /// The hour in which it was last looked through for what is to be forgotten.
     looked: AtomicU32,
+    /// How often flows were erased: what began before must not bring them back.
+    erasures: RwLock<u64>,
 }
 
 impl Flows {
@@ -64,7 +66,34 @@ impl Flows {
     /// # Errors
     /// As [`open`].
     pub fn open(dir: &Path, keeps: config::Retention) -> Result<Self, ArchiveError> {
-        Ok(Self { archive: open(dir)?, keeps, looked: AtomicU32::new(0) })
+        Ok(Self {
+            archive: open(dir)?,
+            keeps,
+            looked: AtomicU32::new(0),
+            erasures: RwLock::default(),
+        })
+    }
+
+    /// How often flows were erased until now.
+    #[must_use]
+    pub fn erasures(&self) -> u64 {
+        *self.erasures.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds erasures off until what this gives is dropped, if there were none since so many.
+    pub(crate) fn since(&self, erasures: u64) -> Option<RwLockReadGuard<'_, u64>> {
+        let now = self.erasures.read().unwrap_or_else(PoisonError::into_inner);
+        (*now == erasures).then_some(now)
+    }
+
+    /// As [`erase`], and nothing that is under way brings back what is erased.
+    ///
+    /// # Errors
+    /// As [`erase`].
+    pub fn erase(&self, days: &Days, erasure: &Erasure) -> Result<Erased> {
+        let mut erasures = self.erasures.write().unwrap_or_else(PoisonError::into_inner);
+        *erasures += 1;
+        erase(&self.archive, days, erasure)
     }
 
     /// For the flows of one upload; `None`: none are kept, or those of this upload are already.

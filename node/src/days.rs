@@ -107,7 +107,11 @@ impl Days {
     /// Takes an upload that an earlier process put in view; one that is not as it was put there goes.
     fn found(&self, day: Day, digest: &str) -> Result<()> {
         let path = self.day(day).join(digest);
-        match Sent::read(&path) {
+        let whole = |sent: &Sent| sent.is_whole(&path);
+        match Sent::read(&path).and_then(|sent| {
+            anyhow::ensure!(whole(&sent), "{digest} of {day} lacks some of its bytes");
+            Ok(sent)
+        }) {
             Ok(sent) => {
                 self.held().entry(day).or_default().insert(digest.to_owned(), sent.counted());
             }
@@ -130,7 +134,10 @@ impl Days {
         }
         let (day, digest) = (given.day, given.digest.to_hex().to_string());
         let room = match self.held().get(&day) {
-            Some(uploads) if uploads.contains_key(&digest) => return Ok(None),
+            Some(uploads) if uploads.contains_key(&digest) => {
+                self.known_again(given, &digest)?;
+                return Ok(None);
+            }
             uploads => self.room(day, uploads, given.flows.len())?,
         };
         let folder = self.beside()?;
@@ -139,6 +146,17 @@ impl Days {
         let counted = sent::write(given, &path, room)?;
         let counted = counted.ok_or(DaysError::NoRoom(day, self.bytes_max >> 30))?;
         Ok(Some(Staged { day, digest, folder, counted }))
+    }
+
+    /// What came first without and then with it may not be published any more.
+    fn known_again(&self, given: &Given<'_>, digest: &str) -> Result<()> {
+        let folder = self.day(given.day).join(digest);
+        let mut sent = Sent::read(&folder)?;
+        if given.keep_here && !sent.keep_here {
+            sent.keep_here = true;
+            sent.replace(&folder)?;
+        }
+        Ok(())
     }
 
     /// Puts an upload in view, and gives the days that went to make room.
@@ -165,8 +183,10 @@ impl Days {
         }
         let into = self.day(day);
         make_private_dir(&into)?;
+        // One that was put there and not in view, since the disk refused then.
+        drop(self.take_away(&into.join(&digest))?);
         fs::rename(folder.path().join(&digest), into.join(&digest))?;
-        for folder in [&into, &self.root()] {
+        for folder in [&into, &self.root(), &self.private] {
             File::open(folder)?.sync_all()?;
         }
         held.entry(day).or_default().insert(digest, counted);
@@ -186,7 +206,11 @@ impl Days {
         let held = self.held();
         let mut gathered = Gathered::new(self.beside()?)?;
         for digest in held.get(&day).into_iter().flat_map(BTreeMap::keys) {
-            gathered.link(&self.day(day).join(digest), digest)?;
+            if let Err(error) = gathered.link(&self.day(day).join(digest), digest) {
+                let error = format!("{error:#}");
+                tracing::warn!(%day, digest, error, "an upload of a day in hand cannot be read");
+                gathered.leave_out(digest);
+            }
         }
         Ok(gathered)
     }

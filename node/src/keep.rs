@@ -28,6 +28,8 @@ pub(crate) struct Given<'a> {
     pub(crate) digest: blake3::Hash,
     /// Whether nothing of them may be published.
     pub(crate) keep_here: bool,
+    /// How often flows had been erased when they began to come.
+    pub(crate) erasures: u64,
 }
 
 /// What of logs is on its way out.
@@ -44,6 +46,8 @@ pub(crate) struct Publication {
 pub(crate) enum Failed {
     /// They, or what is known beside them, cannot be used.
     Unusable(anyhow::Error),
+    /// Flows were erased while they came: nothing of them was kept, which may be of those.
+    Erased,
     /// Their report is larger than may be told: nothing of them was kept.
     TooMuch(io::Error),
     /// This node could not keep what they say.
@@ -54,6 +58,7 @@ impl From<Failed> for anyhow::Error {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Unusable(error) | Failed::NotKept(error) => error,
+            Failed::Erased => anyhow::anyhow!("flows were erased meanwhile"),
             Failed::TooMuch(error) => error.into(),
         }
     }
@@ -128,9 +133,11 @@ pub(crate) fn keep<T>(
     let (mut analysis, contacted, drafted) =
         look(node, given.paths, given.opening, given.options, witness).map_err(Failed::Unusable)?;
     let written = write(&mut analysis).map_err(Failed::TooMuch)?;
+    let still = node.flows.since(given.erasures).ok_or(Failed::Erased)?;
     if let Some(keeper) = keeper {
         keeper.commit().map_err(Failed::here)?;
     }
+    drop(still);
     let incidents = analysis.report.incidents.iter().chain(&analysis.unlisted.incidents);
     node.here().saw(*given.digest.as_bytes(), &contacted, incidents).map_err(Failed::here)?;
     let withheld = if given.keep_here {
@@ -164,7 +171,8 @@ pub(crate) fn keep_whole(
 ) -> Result<Analysis, Failed> {
     let openings = day.openings().clone();
     let (analysis, ()) = analyze_and(&day.paths(), openings, effort(node), options, None, |_| ())
-        .map_err(Failed::here)?;
+        // Of its cause alone: paths have the sender's names, which no log may have.
+        .map_err(|error| Failed::here(anyhow::anyhow!("a day in hand: {}", error.root_cause())))?;
     let incidents = analysis.report.incidents.iter().chain(&analysis.unlisted.incidents);
     node.here().also_saw(incidents).map_err(Failed::here)?;
     // A finding of the whole may stand on flows of which nothing is to leave.

@@ -14,9 +14,12 @@ use flowlore_archive::ArchiveError;
 use flowlore_archive::file::Selection;
 use flowlore_archive::row::Row;
 use flowlore_common::env::{Clock as _, SystemClock};
+use flowlore_node::rpc::client::upload_parts;
+use flowlore_proto::v1;
 use logs::folder_of;
 use running::{Running, make};
 use serde_json::Value;
+use tokio_stream::StreamExt as _;
 
 /// Rows of conn, ssl and dhcp logs: of two hosts, one with a name, and a scanner from outside.
 fn write_logs(folder: &Path, now_s: i64) {
@@ -180,5 +183,45 @@ async fn duckdb_reads_what_the_report_counts() {
         hosts.iter().map(|row| (row[0].as_str().unwrap(), sums_of(row))).collect();
     assert_eq!(read, expected);
     assert_eq!(serde_json::json!(sums), serde_json::json!([[100, 100, true]]));
+    node.stop().await;
+}
+
+/// What began to come before an erasure may hold what is erased.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_on_its_way_in_does_not_bring_back_what_is_erased() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = make(root.path(), "A", true);
+    let logs = root.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    write_logs(&logs, SystemClock.now().seconds());
+    let node = Running::start(&dir).await;
+    for day in ["", "2026-11-23"] {
+        let options = v1::AnalyzeOptions { day: day.to_owned(), ..Default::default() };
+        let parts = upload_parts(std::slice::from_ref(&logs), options).unwrap();
+        let mut parts: Vec<_> = parts.collect().await;
+        let end = parts.pop().unwrap();
+        let (send, sent) = tokio::sync::mpsc::channel(parts.len() + 1);
+        for part in parts {
+            send.send(part).await.unwrap();
+        }
+        let mut local = node.local().await;
+        let stream = tokio_stream::wrappers::ReceiverStream::new(sent);
+        let call = tokio::spawn(async move { local.flows.analyze(stream).await });
+        let comes = async {
+            let is_upload = |entry: std::io::Result<std::fs::DirEntry>| {
+                entry.unwrap().file_name().to_string_lossy().starts_with("upload-")
+            };
+            while !std::fs::read_dir(dir.join("private")).unwrap().any(is_upload) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(running::PATIENCE, comes).await.unwrap();
+        assert_eq!(erase(&dir, &["--host", "pc-1"])["flows_erased"], 0);
+        send.send(end).await.unwrap();
+        let refused = call.await.unwrap().unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::Aborted, "{refused}");
+        assert_eq!(kept(&node).len(), 0);
+        assert!(!dir.join("private/days/2026-11-23").exists());
+    }
     node.stop().await;
 }

@@ -106,7 +106,8 @@ fn text(Erased { receipt, days_removed }: &Erased) -> String {
         receipt;
     format!(
         "Erased {flows_erased} flows. {files_searched} files searched, {files_rewritten} written anew with {flows_kept} \
-         other flows, {files_removed} removed.\nDays in hand, in which no host's flows can be told apart: all {days_removed} \
+         other flows, {files_removed} removed.\nWhat was on its way in is refused; what routers sent and \
+         waits in private/spool comes in yet: erase again after its period.\nDays in hand, in which no host's flows can be told apart: all {days_removed} \
          removed.\nWhat was derived from them stays: reports that were printed, those of \
          routers' flows in private/reports (remove its files if they must go too), sums about destinations in private/, \
          labels that others hold."

@@ -17,12 +17,30 @@ pub(crate) struct Gathered {
     folder: TempDir,
     uploads: BTreeMap<String, Sent>,
     openings: Openings,
+    left_out: usize,
 }
 
 impl Gathered {
     /// None yet, in a folder.
     pub(super) fn new(folder: TempDir) -> Result<Self> {
-        Ok(Self { folder, uploads: BTreeMap::new(), openings: Openings::default() })
+        Ok(Self { folder, uploads: BTreeMap::new(), openings: Openings::default(), left_out: 0 })
+    }
+
+    /// Counts one that cannot be read any more; nothing of it is.
+    pub(super) fn leave_out(&mut self, digest: &str) {
+        self.left_out += 1;
+        // What is left of it goes with all the rest, if not now.
+        if fs::remove_dir_all(self.folder.path().join(digest)).is_err() {
+            tracing::debug!(digest, "nothing of it was linked");
+        }
+    }
+
+    /// What the report says of those that are left out.
+    pub(crate) fn left_out(&self) -> Option<String> {
+        let count = self.left_out;
+        (count > 0).then(|| {
+            format!("uploads of this day that cannot be read any more and are left out: {count}")
+        })
     }
 
     /// Adds the upload of this digest, which is in this folder. Every file is linked into a folder of its own, under the
@@ -35,11 +53,11 @@ impl Gathered {
             let to = folder.join(&named.file);
             fs::create_dir_all(&folder)
                 .and_then(|()| fs::hard_link(sent::log(from, number), &to))
-                .with_context(|| to.display().to_string())?;
+                // Not by its name, which is the sender's.
+                .with_context(|| format!("file {number}"))?;
         }
-        if let Some(named) = &sent.mapping {
-            let opening = mapping::opening(&sent::mapping(from));
-            let opening = opening.with_context(|| format!("{named}, which came earlier"))?;
+        if sent.mapping.is_some() {
+            let opening = mapping::opening(&sent::mapping(from)).ok().context("its mapping")?;
             self.openings.within(upload, opening);
         }
         self.uploads.insert(digest.to_owned(), sent);

@@ -78,6 +78,31 @@ impl Sent {
         serde_json::from_slice(&bytes).with_context(|| path.display().to_string())
     }
 
+    /// Whether its files are there, as large as they were.
+    pub(super) fn is_whole(&self, folder: &Path) -> bool {
+        let logs = (0..self.flows.len()).map(|number| log(folder, number));
+        let all = logs.chain(self.mapping.iter().map(|_| mapping(folder)));
+        let bytes = all.map(|path| path.metadata().map(|data| data.len())).sum::<io::Result<u64>>();
+        bytes.is_ok_and(|bytes| bytes == self.bytes)
+    }
+
+    /// Writes it beside, then in its place.
+    pub(super) fn replace(&self, folder: &Path) -> Result<()> {
+        let (path, beside) = (folder.join(FILE), folder.join(format!("{FILE}.new")));
+        let replace = || {
+            match fs::remove_file(&beside) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = private_file(&beside)?;
+            file.write_all(&serde_json::to_vec(self)?)?;
+            file.sync_all()?;
+            fs::rename(&beside, &path)?;
+            File::open(folder)?.sync_all()
+        };
+        replace().with_context(|| path.display().to_string())
+    }
+
     pub(super) fn counted(&self) -> Counted {
         Counted { bytes: self.bytes, files: self.flows.len(), came: Micros(self.came_us) }
     }

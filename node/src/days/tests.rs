@@ -115,8 +115,12 @@ fn what_is_in_hand_outlives_a_restart_and_is_there_once() {
     let second = Given { mapping, keep_here: true, ..given(day, "two", &[&packed], now) };
     let staged = scene.days.stage(&second).unwrap().unwrap();
     scene.days.commit(staged).unwrap();
-    let error = format!("{:#}", scene.days.gather(day).unwrap_err());
-    assert!(error.starts_with("m.toml, which came earlier"), "{error}");
+    // That mapping is none: the others of the day are read all the same, and it is said.
+    let gathered = scene.days.gather(day).unwrap();
+    let said = gathered.left_out().unwrap();
+    assert!(said.ends_with("left out: 1") && !said.contains("m.toml"), "{said}");
+    let paths = crate::rpc::client::files_below(&gathered.paths()[0]).unwrap();
+    assert_eq!(paths.len(), 2);
     scene.add(Day(20_781), "one", &conn).unwrap().unwrap();
 
     scene.restart();
@@ -196,4 +200,39 @@ fn a_day_goes_when_it_is_over_and_all_when_they_must() {
     scene.restart();
     assert!(scene.days().is_empty() && !scene.folder.path("private/days").exists());
     assert!(scene.dir.path().exists());
+}
+
+#[test]
+fn what_lost_a_file_is_left_out_and_gone_after_a_restart() {
+    let mut scene = Scene::new(1 << 20);
+    let day = Day(20_780);
+    let files = [("a.log", "one\n"), ("b.log", "other\n")]
+        .map(|(name, text)| scene.file(name.as_bytes()[0].into(), name, text.as_bytes()));
+    for file in &files {
+        scene.add(day, file.to_str().unwrap(), file).unwrap().unwrap();
+    }
+    let broken = blake3::hash(files[0].to_str().unwrap().as_bytes()).to_hex().to_string();
+    let path = scene.days.day(day).join(broken).join("00000");
+    fs::remove_file(&path).unwrap();
+    let gathered = scene.days.gather(day).unwrap();
+    assert!(gathered.left_out().is_some());
+    assert_eq!(scene.in_hand(day).len(), 1, "the other is there");
+    fs::write(&path, b"short").unwrap();
+    scene.restart();
+    assert!(scene.days.gather(day).unwrap().left_out().is_none(), "it is removed");
+    assert_eq!(scene.in_hand(day).len(), 1);
+}
+
+#[test]
+fn what_comes_again_to_be_kept_here_is() {
+    let scene = Scene::new(1 << 20);
+    let file = scene.file(0, "conn.log", b"a line\n");
+    let first = given(Day(20_780), "one", &[&file], Micros(0));
+    let staged = scene.days.stage(&first).unwrap().unwrap();
+    scene.days.commit(staged).unwrap();
+    assert!(!scene.days.gather(first.day).unwrap().keep_here());
+    for keep_here in [true, false] {
+        assert!(scene.days.stage(&Given { keep_here, ..first.clone() }).unwrap().is_none());
+        assert!(scene.days.gather(first.day).unwrap().keep_here());
+    }
 }

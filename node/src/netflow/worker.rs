@@ -55,12 +55,14 @@ async fn look_through(node: &Arc<Node>) {
         });
         // One that dies may do so again.
         let kept = kept.await.context("an analysis died").map_err(Failed::Unusable).flatten();
-        let (error, what) = match kept {
+        let (error, what): (anyhow::Error, _) = match kept {
             Ok(()) => {
                 node.publish.notify_one();
                 continue;
             }
-            Err(Failed::NotKept(error)) => (error, "it is tried again"),
+            Err(failed @ (Failed::NotKept(_) | Failed::Erased)) => {
+                (failed.into(), "it is tried again")
+            }
             Err(failed) if node.netflow.spool.failed(&path) => {
                 (failed.into(), "it is set aside as private/spool/*.failed")
             }
@@ -74,7 +76,7 @@ async fn look_through(node: &Arc<Node>) {
 
 /// Keeps what a file says, and removes it.
 fn keep_file(node: &Node, path: &Path) -> Result<(), Failed> {
-    let begun = Instant::now();
+    let (begun, erasures) = (Instant::now(), node.flows.erasures());
     let mut digest = keep::digest();
     let read = File::open(path).and_then(|file| digest.update_reader(file).map(|_| ()));
     read.map_err(Failed::here)?;
@@ -88,6 +90,7 @@ fn keep_file(node: &Node, path: &Path) -> Result<(), Failed> {
             options: &options,
             digest,
             keep_here: false,
+            erasures,
         };
         keep::keep(node, &given, |analysis| reports::document(&mut analysis.report, path))
     };

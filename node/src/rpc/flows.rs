@@ -59,14 +59,17 @@ impl FlowService for FlowHandler {
     ) -> Result<Response<Self::AnalyzeStream>, Status> {
         require(&request, Role::Contributor)?;
         let place = self.place()?;
+        let erasures = self.0.flows.erasures();
         let upload = Upload::receive(&self.0, request.into_inner()).await?;
         let node = self.0.clone();
         let analyzed = tokio::task::spawn_blocking(move || {
             let _place = place;
-            analyze(&node, &upload)
+            analyze(&node, &upload, erasures)
         });
-        let (document, publication) = analyzed.await.map_err(internal)??;
+        let analyzed = analyzed.await.map_err(internal)?;
+        // Also what cannot be told may be kept and wait to be published.
         self.0.publish.notify_one();
+        let (document, publication) = analyzed?;
         let report = parts(SCHEMA, &document).map(Outgoing::Report);
         let all = report.chain([Outgoing::Publication(publication)]);
         let all = all.map(|part| Ok(v1::AnalyzeResponse { part: Some(part) }));
@@ -98,7 +101,11 @@ pub(super) fn drafted(node: &Node, upload: &Upload) -> Result<Draft, Status> {
     Ok(drafted)
 }
 
-fn analyze(node: &Node, upload: &Upload) -> Result<(Vec<u8>, v1::PublicationSummary), Status> {
+fn analyze(
+    node: &Node,
+    upload: &Upload,
+    erasures: u64,
+) -> Result<(Vec<u8>, v1::PublicationSummary), Status> {
     let zone = upload.zone()?;
     let shown = upload.shown(&zone)?;
     let (options, opening) = (upload.options(node)?, upload.opening()?);
@@ -108,9 +115,11 @@ fn analyze(node: &Node, upload: &Upload) -> Result<(Vec<u8>, v1::PublicationSumm
         options: &options,
         digest: upload.digest(),
         keep_here: upload.keep_here(),
+        erasures,
     };
     let failed = |failed| match failed {
         Failed::Unusable(error) => upload.refusal(&error),
+        Failed::Erased => erased(),
         Failed::TooMuch(error) => too_much(&error, "nothing was kept"),
         Failed::NotKept(error) => internal(error),
     };
@@ -119,8 +128,11 @@ fn analyze(node: &Node, upload: &Upload) -> Result<(Vec<u8>, v1::PublicationSumm
     let (document, publication) = if let Some(part) = part {
         // One report at a time in memory.
         let (_, _, mut publication) = keep::keep(node, &given, |_| Ok(())).map_err(failed)?;
-        let (day, said) = part.commit(node)?;
+        let still = node.flows.since(erasures).ok_or_else(erased)?;
+        let (day, mut said) = part.commit(node)?;
+        drop(still);
         let whole = node.days.gather(day).map_err(internal)?;
+        said.extend(whole.left_out());
         let analysis = keep::keep_whole(node, &whole, &options, &mut publication);
         let mut analysis = analysis.map_err(failed)?;
         let document =
@@ -156,6 +168,12 @@ fn told(
     input.files.sort_by(|one, other| Path::new(&one.path).cmp(Path::new(&other.path)));
     input.notes.extend(upload.notes().iter().chain(said).cloned());
     bounded(|out| shown.report(report, out))
+}
+
+fn erased() -> Status {
+    Status::aborted(
+        "flows were erased while this came, and it may hold some of them: send again what may be kept",
+    )
 }
 
 fn too_much(error: &io::Error, kept: &str) -> Status {
