@@ -8,9 +8,7 @@ use flowlore_common::canon::{Put as _, Reader, b3kdf};
 use flowlore_common::ids::{FederationId, OrgId};
 use flowlore_common::invite::JoinRequest;
 use flowlore_common::time::SECONDS_PER_HOUR;
-use flowlore_veil::keys::{KEY_SHARE_BYTES, KeyShare};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use crate::folder::Folder;
 use crate::limits::{APPLICANTS_MAX, INVITATION_LIFETIME_S, INVITATIONS_MAX};
@@ -172,12 +170,12 @@ fn code_hash(code: &[u8; 16]) -> String {
     hex::encode(b3kdf("flowlore invitation code v1", code))
 }
 
-/// Shares that were dealt and not yet taken: they are the whole key, so they go as soon as they can.
+/// Shares that were dealt and not yet taken, each sealed to its evaluator.
 #[derive(Debug)]
 pub struct Dealt {
     folder: Folder,
     key_epoch: u32,
-    shares: BTreeMap<OrgId, KeyShare>,
+    shares: BTreeMap<OrgId, Vec<u8>>,
 }
 
 impl Dealt {
@@ -192,8 +190,8 @@ impl Dealt {
         dealt.key_epoch = reader.u32()?;
         while reader.position() < bytes.len() {
             let org = OrgId(reader.array()?);
-            let share = KeyShare::from_bytes(reader.take(KEY_SHARE_BYTES)?)?;
-            dealt.shares.insert(org, share);
+            let length = usize::from(reader.u16()?);
+            dealt.shares.insert(org, reader.take(length)?.to_vec());
         }
         Ok(dealt)
     }
@@ -202,16 +200,15 @@ impl Dealt {
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn deal(&mut self, key_epoch: u32, shares: BTreeMap<OrgId, KeyShare>) -> Result<()> {
+    pub fn deal(&mut self, key_epoch: u32, shares: BTreeMap<OrgId, Vec<u8>>) -> Result<()> {
         (self.key_epoch, self.shares) = (key_epoch, shares);
         self.save()
     }
 
     /// The share of an org.
     #[must_use]
-    pub fn share_of(&self, key_epoch: u32, org: &OrgId) -> Option<Zeroizing<Vec<u8>>> {
-        let share = self.shares.get(org).filter(|_| self.key_epoch == key_epoch)?;
-        Some(Zeroizing::new(share.to_bytes().to_vec()))
+    pub fn share_of(&self, key_epoch: u32, org: &OrgId) -> Option<&[u8]> {
+        self.shares.get(org).filter(|_| self.key_epoch == key_epoch).map(Vec::as_slice)
     }
 
     /// Erases a share that its evaluator holds now.
@@ -229,11 +226,12 @@ impl Dealt {
         if self.shares.is_empty() {
             return self.folder.remove(DEALT_FILE);
         }
-        let mut bytes = Zeroizing::new(Vec::new());
+        let mut bytes = Vec::new();
         bytes.put_u32(self.key_epoch);
         for (org, share) in &self.shares {
             bytes.put(&org.0);
-            bytes.put(&*share.to_bytes());
+            bytes.put_u16(u16::try_from(share.len())?);
+            bytes.put(share);
         }
         self.folder.write(DEALT_FILE, &bytes)
     }
@@ -242,11 +240,9 @@ impl Dealt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowlore_common::env::SeededRng;
     use flowlore_common::ids::ShareGroup;
     use flowlore_common::roster::Registration;
     use flowlore_common::sign::SecretKey;
-    use flowlore_veil::keys::WholeKey;
 
     const FEDERATION: FederationId = FederationId([7; 32]);
 
@@ -304,16 +300,14 @@ mod tests {
     #[test]
     fn dealt_shares_are_erased_when_taken() {
         let (_dir, folder) = node();
-        let mut rng = SeededRng::new("dealt", 1);
-        let (_, shares) = WholeKey::random(&mut rng).deal(2, 3, 0, &mut rng).unwrap();
+        let shares = [vec![1; 86], vec![2; 86], vec![3; 86]];
         let orgs = [OrgId([1; 32]), OrgId([2; 32]), OrgId([3; 32])];
         let mut dealt = Dealt::open(&folder).unwrap();
         dealt.deal(2, orgs.into_iter().zip(shares).collect()).unwrap();
         let mut dealt = Dealt::open(&folder).unwrap();
         assert!(dealt.share_of(1, &orgs[0]).is_none(), "another key epoch");
         for org in &orgs {
-            let bytes = dealt.share_of(2, org).unwrap();
-            KeyShare::from_bytes(&bytes).unwrap();
+            assert_eq!(dealt.share_of(2, org), Some(&[org.0[0]; 86][..]));
             dealt.taken(2, org).unwrap();
             assert!(dealt.share_of(2, org).is_none());
         }

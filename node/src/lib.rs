@@ -34,6 +34,7 @@
 //! | [`store`] | the ledger, behind its one writer |
 //! | [`federation`] | documents written as a governor |
 //! | [`admission`] | invitations, applicants, dealt shares |
+//! | [`handover`] | a dealt share, sealed to its evaluator |
 //! | [`tls`], [`listen`], [`dial`] | pinned connections |
 //! | `gathered` | small answers leave in one write |
 //! | [`board`] | what is known about peers right now |
@@ -70,6 +71,7 @@ pub mod folder;
 pub mod follow;
 mod gathered;
 pub mod guard;
+pub mod handover;
 pub mod here;
 pub mod input;
 mod keep;

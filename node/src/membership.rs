@@ -1,8 +1,9 @@
 //! What a governor's node does to its federation: bring orgs in, end memberships, replace keys, deal evaluation keys.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use flowlore_common::env::SystemRng;
 use flowlore_common::ids::OrgId;
 use flowlore_common::invite::Invite;
@@ -14,9 +15,13 @@ use flowlore_veil::keys::KeyShare;
 use rand_core::RngCore as _;
 
 use crate::federation;
+use crate::handover;
 use crate::keys::NewKeys;
 use crate::node::Node;
-use crate::roster::fingerprint;
+use crate::roster::{Roster, fingerprint};
+
+/// Shares by evaluator, each sealed to it.
+type Sealed = BTreeMap<OrgId, Vec<u8>>;
 
 impl Node {
     /// A line with which another org may ask to join, and when it expires, seconds since 1970.
@@ -118,15 +123,28 @@ impl Node {
     /// `t` of `n` is impossible here, or this node is no governor.
     pub fn keygen(&self, t: u16, n: u16) -> Result<u32> {
         let roster = self.store.roster();
-        let new = federation::deal(&roster, t, n, &mut SystemRng)?;
+        // On a stack that goes when all is sealed: what secrets passed over lies on none that stays.
+        let dealing = || Self::deal(&roster, t, n);
+        let dealt = std::thread::scope(|scope| scope.spawn(dealing).join());
+        let (changes, number, sealed) = dealt.map_err(|_| anyhow!("dealing failed"))??;
         // Shares before the announcement: a crash in between leaves shares that nobody asks for, while the other
         // way round it would leave a key that nobody holds.
-        self.dealt().deal(new.number, new.shares)?;
-        self.store.amend(new.changes, self.org, &self.keys.signing, self.hour())?;
+        self.dealt().deal(number, sealed)?;
+        self.store.amend(changes, self.org, &self.keys.signing, self.hour())?;
         self.take_own_share()?;
         self.step(Event::RosterGrew);
         self.publish.notify_one();
-        Ok(new.number)
+        Ok(number)
+    }
+
+    /// A new key: what announces it, its number, and the shares, each sealed to its evaluator.
+    fn deal(roster: &Roster, t: u16, n: u16) -> Result<(Vec<Change>, u32, Sealed)> {
+        let new = federation::deal(roster, t, n, &mut SystemRng)?;
+        let sealed = new.shares.iter().map(|(org, share)| {
+            let member = roster.member(org).context("an evaluator is a member")?;
+            Ok((*org, handover::seal(share, &member.transport_key, &mut SystemRng)?))
+        });
+        Ok((new.changes, new.number, sealed.collect::<Result<_>>()?))
     }
 
     /// Takes our own share of a key that this node dealt: after the announcement, or after a crash right behind it.
@@ -136,9 +154,9 @@ impl Node {
     pub fn take_own_share(&self) -> Result<()> {
         let roster = self.store.roster();
         let Some(key) = &roster.key else { return Ok(()) };
-        let bytes = self.dealt().share_of(key.epoch.number, &self.org);
-        if let Some(bytes) = bytes {
-            self.keep_share(KeyShare::from_bytes(&bytes)?)?;
+        let sealed = self.dealt().share_of(key.epoch.number, &self.org).map(<[u8]>::to_vec);
+        if let Some(sealed) = sealed {
+            self.keep_share(handover::open(&sealed, &self.keys.transport)?)?;
             self.dealt().taken(key.epoch.number, &self.org)?;
         }
         Ok(())

@@ -10,10 +10,10 @@ use flowlore_common::ids::OrgId;
 use flowlore_common::roster::key_epoch::KeyOrigin;
 use flowlore_ledger::sync::Event;
 use flowlore_proto::v1;
-use flowlore_veil::keys::KeyShare;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::dial::timed;
+use crate::handover;
 use crate::limits::{OUTBOUND_PEERS_MAX, REDIAL_MAX, REDIAL_MIN, TICK_EVERY};
 use crate::node::Node;
 use crate::peer::links::peer_client;
@@ -171,8 +171,8 @@ async fn take_share(node: &Arc<Node>, roster: &Roster, dealer: OrgId, holds: boo
     let mut client = peer_client(node.links.to_member(roster, &dealer)?);
     let ask = |held| timed(v1::TakeShareRequest { key_epoch, generation, held });
     if !holds {
-        let share = client.take_share(ask(false)).await?.into_inner().share;
-        let share = KeyShare::from_bytes(&share)?;
+        let sealed = client.take_share(ask(false)).await?.into_inner().sealed_share;
+        let share = handover::open(&sealed, &node.keys.transport)?;
         ensure!(key.package.holds(&share), "the dealer sent a share of another key");
         node.keep_share(share)?;
         tracing::info!(key_epoch, "key share taken");

@@ -103,8 +103,8 @@ impl PeerService for PeerHandler {
             self.0.dealt().taken(key_epoch, &org).map_err(internal)?;
             return Ok(Response::new(v1::TakeShareResponse::default()));
         }
-        let share = self.0.dealt().share_of(key_epoch, &org);
+        let share = self.0.dealt().share_of(key_epoch, &org).map(<[u8]>::to_vec);
         let share = share.ok_or_else(|| Status::not_found("no share is dealt to you here"))?;
-        Ok(Response::new(v1::TakeShareResponse { share: share.to_vec().into() }))
+        Ok(Response::new(v1::TakeShareResponse { sealed_share: share.into() }))
     }
 }

@@ -112,9 +112,7 @@ fn key_status(node: &Node, roster: &Roster) -> v1::KeyStatus {
     let Some(key) = &roster.key else { return v1::KeyStatus::default() };
     let origin = match key.epoch.origin {
         KeyOrigin::Single => "single: its holder can read this key epoch",
-        KeyOrigin::Dealt => {
-            "dealt: the dealer knew the key; its process may hold copies of shares until it is started anew"
-        }
+        KeyOrigin::Dealt => "dealt: the dealer knew the key and forgot it",
         KeyOrigin::Generated => "generated together",
     };
     v1::KeyStatus {

@@ -1,15 +1,14 @@
 //! A key of the OPRF, shared t of n among evaluators.
 //!
 //! Evaluator j, numbered from 1, holds `s_j = f(j)` of a polynomial f of degree t - 1 with `f(0)`
-//! the key. Shares come from frost-ristretto255 (RFC 9591, appendix C, for the dealer), whose
-//! identifier of j is the scalar j. A key of one evaluator (t = n = 1) is a plain scalar: its
+//! the key. The dealer shares it by RFC 9591, appendix C, where the identifier of j is the scalar j.
+//! A key of one evaluator (t = n = 1) is a plain scalar: its
 //! holder can read its key epoch.
 
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use flowlore_common::canon::Reader;
-use frost_ristretto255 as frost;
 use rand_core::CryptoRngCore;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -45,9 +44,6 @@ pub enum KeyError {
     /// Evaluator numbers are not ascending from 1.
     #[error("evaluator numbers must ascend and be above 0")]
     Numbers,
-    /// The key generation library refused.
-    #[error("key generation failed")]
-    Generation,
 }
 
 /// Why these evaluators cannot answer together.
@@ -137,33 +133,33 @@ impl WholeKey {
         let shares = if n == 1 {
             vec![KeyShare::new(1, generation, self.0)]
         } else {
-            split(&self.0, t, n, generation, rng)?
+            split(self.0, t, n, generation, rng)
         };
         let verifying = shares.iter().map(KeyShare::verifying).collect();
         Ok((PublicKeyPackage { generation, threshold: t, group_key, shares: verifying }, shares))
     }
 }
 
+/// Shamir's sharing (RFC 9591, appendix C.1): of a random polynomial of degree t - 1 with the key at 0, its value at each
+/// evaluator's number. Each secret stands at one place, where it is zeroized; the stack it passes over is the caller's.
 fn split(
-    key: &Scalar,
+    key: SecretScalar,
     t: u16,
     n: u16,
     generation: u32,
-    mut rng: &mut impl CryptoRngCore,
-) -> Result<Vec<KeyShare>, KeyError> {
-    let bytes = Zeroizing::new(key.to_bytes());
-    let key = frost::SigningKey::deserialize(bytes.as_slice()).map_err(|_| KeyError::Generation)?;
-    let (dealt, _) = frost::keys::split(&key, n, t, frost::keys::IdentifierList::Default, &mut rng)
-        .map_err(|_| KeyError::Generation)?;
-    (1..=n)
-        .map(|number| {
-            let id = frost::Identifier::try_from(number).map_err(|_| KeyError::Generation)?;
-            let share = dealt.get(&id).ok_or(KeyError::Generation)?;
-            let bytes = Zeroizing::new(share.signing_share().serialize());
-            let bytes = bytes.as_slice().try_into().map_err(|_| KeyError::Generation)?;
-            Ok(KeyShare::new(number, generation, secret_scalar(bytes)?))
-        })
-        .collect()
+    rng: &mut impl CryptoRngCore,
+) -> Vec<KeyShare> {
+    let mut coefficients = vec![key];
+    coefficients.extend((1..t).map(|_| Box::new(Zeroizing::new(random_scalar(rng)))));
+    let share = |number: u16| {
+        let place = Scalar::from(number);
+        let mut value = Box::new(Zeroizing::new(Scalar::ZERO));
+        for coefficient in coefficients.iter().rev() {
+            **value = **value * place + ***coefficient;
+        }
+        KeyShare::new(number, generation, value)
+    };
+    (1..=n).map(share).collect()
 }
 
 impl KeyShare {
