@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use anyhow::Result;
@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::config;
 use crate::days::Days;
+use crate::netflow::Spool;
 
 /// The archive's folder in the node's.
 const FOLDER: &str = "archive";
@@ -37,15 +38,27 @@ pub struct Erased {
     pub receipt: Receipt,
     /// Days that were in hand.
     pub days_removed: u64,
+    /// Files of routers' datagrams that waited to be analyzed, or could not be.
+    pub datagram_files_removed: u64,
 }
 
-/// Erases flows for good. Days in hand are logs as they came, in which nobody's flows can be told apart: all of them go.
+/// What is kept of flows as they came, in which nobody's can be told apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a> {
+    /// What was sent for days.
+    pub days: &'a Days,
+    /// What routers sent.
+    pub spool: &'a Spool,
+}
+
+/// Erases flows for good, and all of what is kept as it came.
 ///
 /// # Errors
 /// The disk refuses; asked again, the rest goes.
-pub fn erase(archive: &Archive, days: &Days, erasure: &Erasure) -> Result<Erased> {
-    let days_removed = days.clear()?;
-    Ok(Erased { receipt: archive.erase(erasure)?, days_removed })
+pub fn erase(archive: &Archive, raw: Raw<'_>, erasure: &Erasure) -> Result<Erased> {
+    let days_removed = raw.days.clear()?;
+    let datagram_files_removed = raw.spool.clear()?;
+    Ok(Erased { receipt: archive.erase(erasure)?, days_removed, datagram_files_removed })
 }
 
 /// The archive of a running node, and how long it remembers.
@@ -56,8 +69,10 @@ pub struct Flows {
     keeps: config::Retention,
     /// The hour in which it was last looked through for what is to be forgotten.
     looked: AtomicU32,
-    /// How often flows were erased: what began before must not bring them back.
-    erasures: RwLock<u64>,
+    /// How often flows were erased: what began before one was over must not bring them back.
+    erasures: AtomicU64,
+    /// Held by who erases, and shared by those who put flows in view.
+    erasing: RwLock<()>,
 }
 
 impl Flows {
@@ -70,30 +85,33 @@ impl Flows {
             archive: open(dir)?,
             keeps,
             looked: AtomicU32::new(0),
-            erasures: RwLock::default(),
+            erasures: AtomicU64::default(),
+            erasing: RwLock::default(),
         })
     }
 
-    /// How often flows were erased until now.
+    /// How often flows were erased until now. Waits for none that runs, which may take long.
     #[must_use]
     pub fn erasures(&self) -> u64 {
-        *self.erasures.read().unwrap_or_else(PoisonError::into_inner)
+        self.erasures.load(Ordering::Acquire)
     }
 
-    /// Holds erasures off until what this gives is dropped, if there were none since so many.
-    pub(crate) fn since(&self, erasures: u64) -> Option<RwLockReadGuard<'_, u64>> {
-        let now = self.erasures.read().unwrap_or_else(PoisonError::into_inner);
-        (*now == erasures).then_some(now)
+    /// Holds erasures off until what this gives is dropped, if none ended since so many had.
+    pub(crate) fn since(&self, erasures: u64) -> Option<RwLockReadGuard<'_, ()>> {
+        let still = self.erasing.read().unwrap_or_else(PoisonError::into_inner);
+        (self.erasures() == erasures).then_some(still)
     }
 
     /// As [`erase`], and nothing that is under way brings back what is erased.
     ///
     /// # Errors
     /// As [`erase`].
-    pub fn erase(&self, days: &Days, erasure: &Erasure) -> Result<Erased> {
-        let mut erasures = self.erasures.write().unwrap_or_else(PoisonError::into_inner);
-        *erasures += 1;
-        erase(&self.archive, days, erasure)
+    pub fn erase(&self, raw: Raw<'_>, erasure: &Erasure) -> Result<Erased> {
+        let _erasing = self.erasing.write().unwrap_or_else(PoisonError::into_inner);
+        let erased = erase(&self.archive, raw, erasure);
+        // Not before: what begins to be read meanwhile may be a file that goes. Nor only if all went: some may have.
+        self.erasures.fetch_add(1, Ordering::Release);
+        erased
     }
 
     /// For the flows of one upload; `None`: none are kept, or those of this upload are already.

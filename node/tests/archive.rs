@@ -118,11 +118,24 @@ async fn flows_of_uploads_are_kept_once_and_erased_when_asked() {
     assert!(probes.clone().all(|row| row.host == row.destination_ip));
     assert_eq!(probes.count(), 10);
     // While the node runs, then after it was stopped: the same command.
+    let spooled = |name: &str| {
+        std::fs::create_dir_all(dir.join("private/spool")).unwrap();
+        std::fs::write(dir.join("private/spool").join(name), b"datagrams").unwrap();
+    };
+    spooled("00000000000000000001.failed");
     let receipt = erase(&dir, &["--host", "pc-1"]);
     assert_eq!(receipt["flows_erased"], 30, "{receipt}");
+    assert_eq!(receipt["datagram_files_removed"], 1, "{receipt}");
     node.stop().await;
+    // As a killed one leaves them.
+    spooled("00000000000000000002.pcap");
+    spooled("00000000000000000003.open");
+    std::fs::create_dir(dir.join("private/upload-killed")).unwrap();
     let receipt = erase(&dir, &["--host", "198.51.100.200"]);
     assert_eq!(receipt["flows_erased"], 10, "{receipt}");
+    assert_eq!(receipt["datagram_files_removed"], 2, "{receipt}");
+    assert_eq!(std::fs::read_dir(dir.join("private/spool")).unwrap().count(), 0);
+    assert!(!dir.join("private/upload-killed").exists());
     let node = Running::start(&dir).await;
     let rows = kept(&node);
     assert_eq!(rows.len(), 60);

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use flowlore_archive::ArchiveError;
-use flowlore_archive::archive::{Erasure, Receipt};
+use flowlore_archive::archive::{Archive, Erasure, Receipt};
 use flowlore_common::time::{Day, Micros, SECONDS_PER_DAY};
 
-use crate::archive::{self, Erased};
+use crate::archive::{self, Erased, Raw};
 use crate::days::Days;
 use crate::folder::Folder;
+use crate::netflow::Netflow;
 use crate::rpc::client::Local;
 
 /// Arguments of `archive`.
@@ -23,7 +24,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Erase flows for good, and all days in hand; prints a receipt. The node may run.
+    /// Erase flows for good, and all days in hand and waiting datagrams of routers; prints a receipt. The node may run.
     Erase(Erase),
 }
 
@@ -87,7 +88,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let dir = args.dir.path();
     let folder = Folder::open(dir)?;
     let erased = match archive::open(dir) {
-        Ok(archive) => archive::erase(&archive, &Days::open(&folder, 0)?, erasure)?,
+        Ok(archive) => erase(&archive, &folder, erasure)?,
         // A running node has it: it is asked to.
         Err(ArchiveError::Locked(_)) => super::block_on(ask(dir, erasure))?,
         Err(error) => return Err(error.into()),
@@ -97,18 +98,26 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// No node runs there, nor can one start while the archive is held.
+fn erase(archive: &Archive, folder: &Folder, erasure: &Erasure) -> Result<Erased> {
+    // A killed one left them, and they are logs, too.
+    folder.remove_leftovers()?;
+    let (days, netflow) = (Days::open(folder, 0)?, Netflow::open(folder)?);
+    archive::erase(archive, Raw { days: &days, spool: &netflow.spool }, erasure)
+}
+
 async fn ask(dir: &Path, erasure: &Erasure) -> Result<Erased> {
     Local::connect(dir).await?.erase(erasure).await
 }
 
-fn text(Erased { receipt, days_removed }: &Erased) -> String {
+fn text(Erased { receipt, days_removed, datagram_files_removed }: &Erased) -> String {
     let Receipt { files_searched, files_rewritten, files_removed, flows_erased, flows_kept } =
         receipt;
     format!(
         "Erased {flows_erased} flows. {files_searched} files searched, {files_rewritten} written anew with {flows_kept} \
-         other flows, {files_removed} removed.\nWhat was on its way in is refused; what routers sent and \
-         waits in private/spool comes in yet: erase again after its period.\nDays in hand, in which no host's flows can be told apart: all {days_removed} \
-         removed.\nWhat was derived from them stays: reports that were printed, those of \
+         other flows, {files_removed} removed.\nWhat was on its way in is refused.\nDays in hand, in which no host's flows can be \
+         told apart: all {days_removed} removed. Files of routers' datagrams that waited: all {datagram_files_removed} \
+         removed; those of the period that runs are still analyzed: erase again after it.\nWhat was derived from them stays: reports that were printed, those of \
          routers' flows in private/reports (remove its files if they must go too), sums about destinations in private/, \
          labels that others hold."
     )

@@ -79,15 +79,48 @@ impl Spool {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Removes a file that was read.
+    /// Removes a file that was read, unless an erasure did.
     ///
     /// # Errors
     /// It cannot be removed.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
-        let bytes = path.metadata()?.len();
-        fs::remove_file(path)?;
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        Ok(())
+        self.take(path).map(|_| ())
+    }
+
+    /// Whether it was there. Of two who remove it, one counts its bytes.
+    fn take(&self, path: &Path) -> io::Result<bool> {
+        let remove = || {
+            let bytes = path.metadata()?.len();
+            fs::remove_file(path).map(|()| bytes)
+        };
+        match remove() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+            Ok(bytes) => {
+                if ends(path, CLOSED) {
+                    self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    /// Removes all that is not written any more, and tells how many files they were: nobody's datagrams can be told
+    /// apart in them. A file that is written stays, since its datagrams come as the erasure does.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub(crate) fn clear(&self) -> Result<u64> {
+        // Held until all are gone: none is set aside under another name meanwhile.
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut removed = 0;
+        let mut all = files(&self.folder).with_context(|| self.folder.display().to_string())?;
+        all.retain(|path| ends(path, CLOSED) || ends(path, FAILED));
+        for path in all {
+            removed += u64::from(self.take(&path).with_context(|| path.display().to_string())?);
+        }
+        attempts.clear();
+        Ok(removed)
     }
 
     /// Its analysis has failed, and may do so whenever it is tried. Says whether it was set aside for that.

@@ -226,6 +226,30 @@ fn a_file_that_fails_again_and_again_is_set_aside() {
 }
 
 #[test]
+fn an_erasure_leaves_what_is_written_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let netflow = netflow(dir.path(), u64::MAX);
+    let mut gathering = gather(&netflow, &[]);
+    for minute in 0..3 {
+        gathering.take(at("192.0.2.1:1"), &datagram(0), later(minute));
+        gathering.turn(later(minute + 1));
+    }
+    let all = waiting(&netflow);
+    assert!((0..SPOOL_ATTEMPTS_MAX).map(|_| netflow.spool.failed(&all[1])).any(|aside| aside));
+    gathering.take(at("192.0.2.1:1"), &datagram(1), later(3));
+    assert_eq!(netflow.spool.clear().unwrap(), 3, "two that waited, one set aside");
+    // Whose analysis ran meanwhile is done with it, too.
+    netflow.spool.remove(&all[0]).unwrap();
+    gathering.end(later(3));
+    let [left] = &waiting(&netflow)[..] else { panic!("the running period's waits") };
+    assert!(fs::read(left).unwrap().ends_with(&datagram(1)));
+    assert_eq!(netflow.spool.bytes(), left.metadata().unwrap().len());
+    assert_eq!(fs::read_dir(dir.path().join("spool")).unwrap().count(), 1);
+    assert_eq!(netflow.spool.clear().unwrap(), 1);
+    assert_eq!((netflow.spool.clear().unwrap(), netflow.spool.bytes()), (0, 0));
+}
+
+#[test]
 fn a_datagram_and_what_stands_before_it_have_room_in_the_buffer() {
     let mut packets = vec![];
     for bytes in [ANNOUNCED_EXPORTER_BYTES_MAX + 1_024, 65_527] {

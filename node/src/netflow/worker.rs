@@ -60,6 +60,10 @@ async fn look_through(node: &Arc<Node>) {
                 node.publish.notify_one();
                 continue;
             }
+            Err(_) if path.try_exists().is_ok_and(|is_there| !is_there) => {
+                tracing::info!("a period of netflow was erased before it was kept");
+                continue;
+            }
             Err(failed @ (Failed::NotKept(_) | Failed::Erased)) => {
                 (failed.into(), "it is tried again")
             }

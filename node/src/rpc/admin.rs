@@ -17,6 +17,7 @@ use super::auth::require;
 use super::flows::drafted;
 use super::upload::Upload;
 use super::{erase, internal, precondition};
+use crate::archive::Raw;
 use crate::keys::NewKeys;
 use crate::node::Node;
 use crate::outbox::Progress;
@@ -130,7 +131,10 @@ impl AdminService for AdminHandler {
         require(&request, Role::Admin)?;
         let erasure = erase::asked(request.into_inner())?;
         let node = self.0.clone();
-        let erased = tokio::task::spawn_blocking(move || node.flows.erase(&node.days, &erasure));
+        let erased = tokio::task::spawn_blocking(move || {
+            let raw = Raw { days: &node.days, spool: &node.netflow.spool };
+            node.flows.erase(raw, &erasure)
+        });
         let erased = erased.await.map_err(internal)?.map_err(internal)?;
         Ok(Response::new(erase::response(erased)))
     }

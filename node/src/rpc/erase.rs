@@ -32,7 +32,9 @@ pub(super) fn asked(request: EraseFlowsRequest) -> Result<Erasure, Status> {
     })
 }
 
-pub(super) fn response(Erased { receipt, days_removed }: Erased) -> EraseFlowsResponse {
+pub(super) fn response(
+    Erased { receipt, days_removed, datagram_files_removed }: Erased,
+) -> EraseFlowsResponse {
     let Receipt { files_searched, files_rewritten, files_removed, flows_erased, flows_kept } =
         receipt;
     EraseFlowsResponse {
@@ -42,6 +44,7 @@ pub(super) fn response(Erased { receipt, days_removed }: Erased) -> EraseFlowsRe
         flows_erased,
         flows_kept,
         days_removed,
+        datagram_files_removed,
     }
 }
 
@@ -53,8 +56,9 @@ pub(super) fn erased(response: EraseFlowsResponse) -> Erased {
         flows_erased,
         flows_kept,
         days_removed,
+        datagram_files_removed,
     } = response;
     let receipt =
         Receipt { files_searched, files_rewritten, files_removed, flows_erased, flows_kept };
-    Erased { receipt, days_removed }
+    Erased { receipt, days_removed, datagram_files_removed }
 }
