@@ -239,6 +239,37 @@ async fn each_part_of_a_day_is_read_as_it_was_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_day_outlives_the_loss_of_a_file() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = node_folder(root.path(), 1);
+    let node = Running::start(&dir).await;
+    let mapping = root.path().join("map.toml");
+    fs::write(&mapping, MAPPING).unwrap();
+    let mapping = format!("map:{}", mapping.display());
+    let upload = async |node: &Running, hour: i64| {
+        let log = root.path().join(format!("{hour}.csv"));
+        fs::write(&log, csv("from,to,at", hour)).unwrap();
+        let log = log.to_str().unwrap();
+        client(node, &["upload", log, "--format", &mapping, "--day", DAY, "--json"]).await
+    };
+    upload(&node, 9).await.unwrap();
+    let day = dir.join("private/days").join(DAY);
+    let stored = fs::read_dir(&day).unwrap().next().unwrap().unwrap().path().join("00000");
+    fs::remove_file(&stored).unwrap();
+    let report = json(&upload(&node, 10).await.unwrap());
+    assert_eq!(report["input"]["flows"], 12);
+    assert!(report["input"]["notes"].to_string().contains("left out: 1"), "{report}");
+    assert_eq!(rows_kept(&node), 24, "flows were kept when they came");
+    // The next process removes it, so that it can be sent again.
+    node.stop().await;
+    let node = Running::start(&dir).await;
+    let report = json(&upload(&node, 9).await.unwrap());
+    assert_eq!((&report["input"]["flows"], &report["input"]["notes"]), (&24.into(), &json("[]")));
+    assert_eq!(rows_kept(&node), 24);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_without_room_for_days_says_what_to_do() {
     let root = tempfile::tempdir().unwrap();
     let node = Running::start(&node_folder(root.path(), 0)).await;

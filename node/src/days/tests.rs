@@ -203,6 +203,19 @@ fn a_day_goes_when_it_is_over_and_all_when_they_must() {
 }
 
 #[test]
+fn what_the_disk_kept_but_would_not_confirm_is_sent_again() {
+    let scene = Scene::new(1 << 20);
+    let (day, file) = (Day(20_780), scene.file(0, "conn.log", b"a line\n"));
+    let one = blake3::hash(b"one").to_hex().to_string();
+    let left = scene.days.day(day).join(one);
+    fs::create_dir_all(&left).unwrap();
+    fs::write(left.join("00007"), b"of the time before").unwrap();
+    scene.add(day, "one", &file).unwrap().unwrap();
+    assert!(!left.join("00007").exists());
+    assert_eq!((scene.in_hand(day).len(), scene.beside()), (1, 0));
+}
+
+#[test]
 fn what_lost_a_file_is_left_out_and_gone_after_a_restart() {
     let mut scene = Scene::new(1 << 20);
     let day = Day(20_780);

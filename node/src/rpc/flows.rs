@@ -64,12 +64,12 @@ impl FlowService for FlowHandler {
         let node = self.0.clone();
         let analyzed = tokio::task::spawn_blocking(move || {
             let _place = place;
-            analyze(&node, &upload, erasures)
+            let analyzed = analyze(&node, &upload, erasures);
+            // Also what cannot be told, or nobody waits for any more, may be kept and wait to be published.
+            node.publish.notify_one();
+            analyzed
         });
-        let analyzed = analyzed.await.map_err(internal)?;
-        // Also what cannot be told may be kept and wait to be published.
-        self.0.publish.notify_one();
-        let (document, publication) = analyzed?;
+        let (document, publication) = analyzed.await.map_err(internal)??;
         let report = parts(SCHEMA, &document).map(Outgoing::Report);
         let all = report.chain([Outgoing::Publication(publication)]);
         let all = all.map(|part| Ok(v1::AnalyzeResponse { part: Some(part) }));
@@ -131,14 +131,13 @@ fn analyze(
         let still = node.flows.since(erasures).ok_or_else(erased)?;
         let (day, mut said) = part.commit(node)?;
         drop(still);
-        let whole = node.days.gather(day).map_err(internal)?;
+        let whole = node.days.gather(day).map_err(internal).map_err(kept)?;
         said.extend(whole.left_out());
         let analysis = keep::keep_whole(node, &whole, &options, &mut publication);
-        let mut analysis = analysis.map_err(failed)?;
+        let mut analysis = analysis.map_err(failed).map_err(kept)?;
         let document =
             told(&mut analysis.report, |path| whole.as_sent(path), (upload, &said), &shown);
-        let kept = "what was sent is kept";
-        (document.map_err(|error| too_much(&error, kept))?, publication)
+        (document.map_err(|error| too_much(&error, KEPT))?, publication)
     } else {
         let write = |analysis: &mut Analysis| {
             told(&mut analysis.report, |path| upload.as_sent(path), (upload, &[]), &shown)
@@ -174,6 +173,14 @@ fn erased() -> Status {
     Status::aborted(
         "flows were erased while this came, and it may hold some of them: send again what may be kept",
     )
+}
+
+/// What is to be known of a part whose day cannot be told.
+const KEPT: &str = "what was sent is kept";
+
+/// The whole fails, after its part was kept.
+fn kept(failed: Status) -> Status {
+    Status::new(failed.code(), format!("{}; {KEPT}", failed.message()))
 }
 
 fn too_much(error: &io::Error, kept: &str) -> Status {
