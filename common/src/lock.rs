@@ -8,6 +8,14 @@ use std::time::Duration;
 /// process that is being started holds its parent's files until it begins.
 pub const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 
+/// As [`exclusive`] without waiting: for those who have something better to do when another holds it.
+///
+/// # Errors
+/// `WouldBlock`: another holds it now. `Error`: it cannot be locked.
+pub fn at_once(file: &File) -> Result<(), TryLockError> {
+    file.try_lock()
+}
+
 /// Locks a file against other handles, of this process and of others.
 ///
 /// # Errors
@@ -17,7 +25,7 @@ pub fn exclusive(file: &File) -> Result<(), TryLockError> {
 }
 
 fn exclusive_within(file: &File, wait: Duration) -> Result<(), TryLockError> {
-    match file.try_lock() {
+    match at_once(file) {
         Err(TryLockError::WouldBlock) => {}
         other => return other,
     }
@@ -57,6 +65,7 @@ mod tests {
             locked.join().unwrap().unwrap();
         });
         assert!(matches!(exclusive_within(&open(), brief), Err(TryLockError::WouldBlock)));
+        assert!(matches!(at_once(&open()), Err(TryLockError::WouldBlock)));
         drop(third);
         exclusive(&open()).unwrap();
     }

@@ -30,6 +30,14 @@ pub fn open(dir: &Path) -> Result<Archive, ArchiveError> {
     Archive::open(&dir.join(FOLDER))
 }
 
+/// As [`open`], but a running node is not waited for.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_at_once(dir: &Path) -> Result<Archive, ArchiveError> {
+    Archive::open_at_once(&dir.join(FOLDER))
+}
+
 /// What was erased.
 #[derive(Debug, Serialize)]
 pub struct Erased {

@@ -7,6 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use flowlore_common::lock;
 use flowlore_common::time::{Hour, Micros};
 use serde::Serialize;
 
@@ -109,7 +110,15 @@ impl Archive {
     /// # Errors
     /// When the folder cannot be used, or another process writes to it.
     pub fn open(root: &Path) -> Result<Self, ArchiveError> {
-        Ok(Self { folder: Folder::open(root)?, forgetting: Mutex::new(()) })
+        Ok(Self { folder: Folder::open(root, lock::exclusive)?, forgetting: Mutex::new(()) })
+    }
+
+    /// As [`Archive::open`], but who has it is not waited for.
+    ///
+    /// # Errors
+    /// As [`Archive::open`].
+    pub fn open_at_once(root: &Path) -> Result<Self, ArchiveError> {
+        Ok(Self { folder: Folder::open(root, lock::at_once)?, forgetting: Mutex::new(()) })
     }
 
     /// A new batch; `None`: one of this name is there already, so that what is sent again after a

@@ -10,7 +10,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use flowlore_common::lock;
 use flowlore_common::time::{Day, Hour};
 
 use crate::{ArchiveError, limits::BATCH_NAME_MAX};
@@ -52,15 +51,18 @@ pub fn check_batch(name: &str) -> Result<(), ArchiveError> {
 }
 
 impl Folder {
-    /// Opens the folder, made if it is not there, and puts right what a crash has left.
+    /// Opens the folder, made if it is not there, and puts right what a crash has left. `lock` is how its file is locked.
     ///
     /// # Errors
     /// When it cannot be made or read, or another process writes to it.
-    pub fn open(root: &Path) -> Result<Self, ArchiveError> {
+    pub fn open(
+        root: &Path,
+        lock: impl FnOnce(&File) -> Result<(), fs::TryLockError>,
+    ) -> Result<Self, ArchiveError> {
         make_private(root)?;
         let path = root.join(LOCK);
         let file = File::create(&path).map_err(ArchiveError::io(&path))?;
-        lock::exclusive(&file).map_err(|error| match error {
+        lock(&file).map_err(|error| match error {
             fs::TryLockError::WouldBlock => ArchiveError::Locked(root.to_owned()),
             fs::TryLockError::Error(source) => ArchiveError::Io { path, source },
         })?;

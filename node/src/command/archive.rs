@@ -1,6 +1,5 @@
 //! `archive`: the org's own flows.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -87,10 +86,20 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     };
     let dir = args.dir.path();
     let folder = Folder::open(dir)?;
-    let erased = match archive::open(dir) {
+    let erased = match archive::open_at_once(dir) {
         Ok(archive) => erase(&archive, &folder, erasure)?,
         // A running node has it: it is asked to.
-        Err(ArchiveError::Locked(_)) => super::block_on(ask(dir, erasure))?,
+        Err(ArchiveError::Locked(_)) => super::block_on(async {
+            match Local::connect(dir).await {
+                Ok(mut node) => node.erase(erasure).await,
+                // One that ends lets go of it in a moment.
+                Err(error) => match archive::open(dir) {
+                    Ok(archive) => erase(&archive, &folder, erasure),
+                    Err(ArchiveError::Locked(_)) => Err(error),
+                    Err(error) => Err(error.into()),
+                },
+            }
+        })?,
         Err(error) => return Err(error.into()),
     };
     let told = if args.json { serde_json::to_string(&erased)? } else { text(&erased) };
@@ -104,10 +113,6 @@ fn erase(archive: &Archive, folder: &Folder, erasure: &Erasure) -> Result<Erased
     folder.remove_leftovers()?;
     let (days, netflow) = (Days::open(folder, 0)?, Netflow::open(folder)?);
     archive::erase(archive, Raw { days: &days, spool: &netflow.spool }, erasure)
-}
-
-async fn ask(dir: &Path, erasure: &Erasure) -> Result<Erased> {
-    Local::connect(dir).await?.erase(erasure).await
 }
 
 fn text(Erased { receipt, days_removed, datagram_files_removed }: &Erased) -> String {
