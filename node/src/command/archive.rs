@@ -120,11 +120,11 @@ fn text(Erased { receipt, days_removed, datagram_files_removed }: &Erased) -> St
         receipt;
     format!(
         "Erased {flows_erased} flows. {files_searched} files searched, {files_rewritten} written anew with {flows_kept} \
-         other flows, {files_removed} removed.\nWhat was on its way in is refused.\nDays in hand, in which no host's flows can be \
-         told apart: all {days_removed} removed. Files of routers' datagrams that waited: all {datagram_files_removed} \
-         removed; those of the period that runs are still analyzed: erase again after it.\nWhat was derived from them stays: reports that were printed, those of \
-         routers' flows in private/reports (remove its files if they must go too), sums about destinations in private/, \
-         labels that others hold."
+         other flows, {files_removed} removed.\nWhat was on its way in is refused.\nDays in hand, in which no host's \
+         flows can be told apart: all {days_removed} removed. Files of routers' datagrams that waited: all \
+         {datagram_files_removed} removed; those of the period that runs are still analyzed: erase again after \
+         it.\nWhat was derived from them stays: reports that were printed, those of routers' flows in private/reports \
+         (remove its files if they must go too), sums about destinations in private/, labels that others hold."
     )
 }
 
