@@ -1,6 +1,7 @@
 //! Goal: equal objects give equal digests and the same answer bytes, whatever the order of arrival.
-//! Method: a small set of objects with a replacement, a retraction, a void item, a late record, a
-//! late roster document, a new incarnation, a refresh and an unknown kind; every permutation.
+//! Method: a small set of objects with a replacement, a retraction, a void item, records and a roster
+//! document that come before or after the blocks that need them, a new incarnation, a refresh and an
+//! unknown kind; every permutation.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -33,25 +34,32 @@ const NAME: &str = "evil.example";
 #[derive(Clone)]
 enum Object {
     Block(Vec<u8>),
+    /// A token's record, without which a block with labels of the token waits.
+    Record(Vec<u8>),
     Roster(Box<Document>),
     Fork(Box<ForkProof>),
 }
 
 impl Object {
-    fn is_refresh(&self) -> bool {
+    fn is_of(&self, kind: PayloadKind) -> bool {
         let Self::Block(bytes) = self else { return false };
-        let header = UnverifiedBlock::header_of(bytes);
-        header.is_some_and(|header| header.kind == PayloadKind::REFRESH)
+        UnverifiedBlock::header_of(bytes).is_some_and(|header| header.kind == kind)
+    }
+
+    const fn is_record(&self) -> bool {
+        matches!(self, Self::Record(_))
     }
 }
 
-/// Records by token, as a peer would look them up.
-type Records = Vec<Vec<u8>>;
+/// Every token's record once.
+fn records_of<'a>(labels: impl IntoIterator<Item = &'a OwnLabel>) -> Vec<Object> {
+    let records: BTreeSet<_> = labels.into_iter().map(|label| label.record.clone()).collect();
+    records.into_iter().map(Object::Record).collect()
+}
 
-fn objects(world: &mut World) -> (Vec<Object>, Records) {
+fn objects(world: &mut World) -> Vec<Object> {
     let mut ledger = world.ledger();
     let (a, b) = (world::org(0, 1), world::org(1, 2));
-    let mut records = Vec::new();
     let mut objects = Vec::new();
     let flagged = |world: &mut World, org, confidence| {
         let body = assessment(Verdict::Malicious, Source::Person, confidence);
@@ -61,7 +69,7 @@ fn objects(world: &mut World) -> (Vec<Object>, Records) {
     let (one, two) = (flagged(world, 0, 50), flagged(world, 0, 90));
     let taken_back = world.retraction(0, NAME, Purpose::Flagged);
     let contacted = world.label(0, NAME, Purpose::Contacted, &sighting());
-    records.extend([one.record.clone(), contacted.record.clone()]);
+    objects.extend(records_of([&one, &contacted]));
     let rng = &mut world.rng.clone();
     let first_contact = seal(&mut ledger, a.author(), Purpose::Contacted, contacted, rng);
     for label in [one, two, taken_back] {
@@ -96,7 +104,7 @@ fn objects(world: &mut World) -> (Vec<Object>, Records) {
     let at = At { kind: PayloadKind::LABELS, ..first() };
     let block = world.block(2, at, &[&stolen.item]);
     objects.push(Object::Block(block.bytes().to_vec()));
-    (objects, records)
+    objects
 }
 
 fn seal(
@@ -109,35 +117,54 @@ fn seal(
     ledger.seal(author, purpose, vec![label], NOW, rng).unwrap().remove(0)
 }
 
-/// Delivers in this order, asking for records as sync does, until nothing more can enter.
-fn deliver(world: &World, order: &[&Object], records: &Records) -> Ledger {
-    deliver_to(world.ledger(), world, order, records)
+/// Delivers in this order: what cannot enter yet waits, and is tried again whenever something else has come.
+fn deliver(world: &World, order: &[&Object]) -> Ledger {
+    deliver_to(world.ledger(), world, order)
 }
 
-fn deliver_to(mut ledger: Ledger, world: &World, order: &[&Object], records: &Records) -> Ledger {
+fn deliver_to(mut ledger: Ledger, world: &World, order: &[&Object]) -> Ledger {
     let mut rng = world.rng.clone();
-    let mut waiting: Vec<&Object> = order.to_vec();
-    loop {
-        let before = waiting.len();
-        waiting.retain(|object| match object {
-            Object::Roster(document) => ledger.apply_roster(document, NOW, &mut rng).is_err(),
-            Object::Fork(proof) => ledger.admit_fork(proof).is_err(),
-            Object::Block(block) => {
-                let admitted = match ledger.admit(block.clone(), vec![], NOW, &mut rng) {
-                    Err(Refused::RecordsMissing(tokens)) => {
-                        let needed = |record: &&Vec<u8>| tokens.contains(&token_of(record));
-                        let found = records.iter().filter(needed).cloned().collect();
-                        ledger.admit(block.clone(), found, NOW, &mut rng)
-                    }
-                    other => other,
-                };
-                admitted.is_err()
+    let mut records = Vec::new();
+    let mut waiting: Vec<&Object> = vec![];
+    let mut take = |object: &Object| match object {
+        Object::Roster(document) => ledger.apply_roster(document, NOW, &mut rng).is_ok(),
+        Object::Fork(proof) => ledger.admit_fork(proof).is_ok(),
+        Object::Block(block) => enters(&mut ledger, block, &records, &mut rng),
+        Object::Record(record) => {
+            let known = ledger.record(&token_of(record)).unwrap();
+            assert_eq!(known, None, "no block entered without it");
+            records.push(record.clone());
+            true
+        }
+    };
+    for object in order {
+        if !take(object) {
+            waiting.push(object);
+            continue;
+        }
+        // What waited may have waited for this.
+        loop {
+            let before = waiting.len();
+            waiting.retain(|object| !take(object));
+            if waiting.len() == before {
+                break;
             }
-        });
-        if waiting.len() == before {
-            return ledger;
         }
     }
+    ledger
+}
+
+/// Whether a block enters now, with those of the records that it needs, as sync asks for them.
+fn enters(ledger: &mut Ledger, block: &[u8], records: &[Vec<u8>], rng: &mut SeededRng) -> bool {
+    let admitted = match ledger.admit(block.to_vec(), vec![], NOW, rng) {
+        Err(Refused::RecordsMissing(tokens)) => {
+            let needed = |record: &&Vec<u8>| tokens.contains(&token_of(record));
+            let found: Vec<_> = records.iter().filter(needed).cloned().collect();
+            ledger.admit(block.to_vec(), found, NOW, rng)
+        }
+        other => other,
+    };
+    admitted.is_ok()
 }
 
 fn outcome(ledger: &Ledger) -> (String, String, String) {
@@ -147,8 +174,9 @@ fn outcome(ledger: &Ledger) -> (String, String, String) {
     (hex(ledger.objects_digest()), hex(state), serde_json::to_string(&answer).unwrap())
 }
 
-/// Seven blocks of three orgs: a replacement, a retraction, a refresh, a void item.
-fn seven_blocks(world: &mut World) -> (Vec<Object>, Records) {
+/// Seven blocks of three orgs: a replacement, a retraction, a refresh, a void item; and the one record without which
+/// none of them but the refresh can enter.
+fn seven_blocks(world: &mut World) -> Vec<Object> {
     let mut ledger = world.ledger();
     let rng = &mut SeededRng::new("seal", 1);
     let flagged = |world: &mut World, org, confidence| {
@@ -156,10 +184,10 @@ fn seven_blocks(world: &mut World) -> (Vec<Object>, Records) {
         world.label(org, NAME, Purpose::Flagged, &body)
     };
     let (a, b) = (world::org(0, 1), world::org(1, 2));
-    let mut records = Vec::new();
+    let mut labels = Vec::new();
     for (author, org, confidence) in [(&a, 0, 50), (&a, 0, 90), (&b, 1, 40), (&b, 1, 70)] {
         let label = flagged(world, org, confidence);
-        records.push(label.record.clone());
+        labels.push(label.clone());
         seal(&mut ledger, author.author(), Purpose::Flagged, label, rng);
     }
     let taken_back = world.retraction(0, NAME, Purpose::Flagged);
@@ -174,30 +202,44 @@ fn seven_blocks(world: &mut World) -> (Vec<Object>, Records) {
     for head in ledger.heads().collect::<Vec<_>>() {
         objects.extend(world::blocks(&ledger, head.feed, 0).into_iter().map(Object::Block));
     }
-    (objects, records)
+    objects.extend(records_of(&labels));
+    objects
 }
 
 #[test]
 fn seven_blocks_of_three_orgs_in_all_5040_orders() {
     let mut world = World::new(&[1, 2, 3]);
-    let (objects, records) = seven_blocks(&mut world);
-    let mut order: Vec<&Object> = objects.iter().collect();
-    assert_eq!(order.len(), 7);
-    let expected = outcome(&deliver(&world, &order, &records));
+    let objects = seven_blocks(&mut world);
+    let (records, mut order): (Vec<&Object>, Vec<&Object>) =
+        objects.iter().partition(|object| object.is_record());
+    assert_eq!((order.len(), records.len()), (7, 1));
+    let expected = outcome(&deliver(&world, &objects.iter().collect::<Vec<_>>()));
     let answer: serde_json::Value = serde_json::from_str(&expected.2).unwrap();
     assert_eq!(answer["host"]["tally"]["malicious"]["orgs"], 1, "B's; A took its own back");
-    let mut seen = 0;
-    permutations(&mut order, 7, &mut |order| {
-        assert_eq!(outcome(&deliver(&world, order, &records)), expected);
+    // The record before, between or after the blocks: eight places, one drawn for each order.
+    let seed = 7;
+    println!("seed {seed}");
+    let mut rng = SeededRng::new("late", seed);
+    let (mut seen, mut late) = (0, [0; 7]);
+    permutations(&mut order, 7, &mut |blocks| {
+        let place = rng.next_u32() as usize % 8;
+        let mut order = blocks.to_vec();
+        order.insert(place, records[0]);
+        assert_eq!(outcome(&deliver(&world, &order)), expected, "the record at {place}");
         seen += 1;
+        late[blocks[..place].iter().filter(|block| block.is_of(PayloadKind::LABELS)).count()] += 1;
     });
     assert_eq!(seen, 5_040);
+    println!("orders by how many blocks need the record and come before it: {late:?}");
+    assert!(late.iter().all(|orders| *orders > 400), "{late:?}");
 }
 
 /// Twelve blocks of four orgs and a roster document without which some can't be judged: the seven,
-/// and under the document a knock, a contact, a replacement in a new incarnation, a vouch, an unknown kind.
-fn twelve_blocks(world: &mut World) -> (Vec<Object>, Records) {
-    let (mut objects, mut records) = seven_blocks(world);
+/// and under the document a knock, a contact, a replacement in a new incarnation, a vouch, an unknown kind;
+/// and the records of four tokens.
+fn twelve_blocks(world: &mut World) -> Vec<Object> {
+    let mut objects = seven_blocks(world);
+    let mut labels = Vec::new();
     let mut ledger = world.ledger();
     let rng = &mut SeededRng::new("seal", 2);
     let change = Change::Endpoints(world.member(3), vec!["d.example:7071".to_owned()]);
@@ -213,35 +255,37 @@ fn twelve_blocks(world: &mut World) -> (Vec<Object>, Records) {
         (anew, Purpose::Vouched, &benign),
     ] {
         let label = world.label(3, NAME, purpose, body);
-        records.push(label.record.clone());
+        labels.push(label.clone());
         seal(&mut ledger, author, purpose, label, rng);
     }
     ledger.seal_items(anew, PayloadKind(77), &[b"new"], NOW, rng).unwrap();
     for head in ledger.heads().collect::<Vec<_>>() {
         objects.extend(world::blocks(&ledger, head.feed, 0).into_iter().map(Object::Block));
     }
-    assert_eq!(objects.len(), 12);
+    objects.extend(records_of(&labels));
+    let records = objects.iter().filter(|object| object.is_record()).count();
+    assert_eq!((objects.len() - records, records), (12, 4));
     objects.push(Object::Roster(Box::new(document)));
-    (objects, records)
+    objects
 }
 
 #[test]
 fn twelve_blocks_of_four_orgs_in_500_orders_on_both_engines() {
     let mut world = World::new(&[1, 2, 3, 4]);
-    let (objects, records) = twelve_blocks(&mut world);
+    let objects = twelve_blocks(&mut world);
     let all: Vec<&Object> = objects.iter().collect();
-    let expected = outcome(&deliver(&world, &all, &records));
+    let expected = outcome(&deliver(&world, &all));
     let seed = 12;
     println!("seed {seed}");
     let mut rng = SeededRng::new("orders", seed);
     for round in 0..500 {
         let mut order = all.clone();
         shuffle(&mut order, &mut rng);
-        let memory = deliver(&world, &order, &records);
+        let memory = deliver(&world, &order);
         assert_eq!(outcome(&memory), expected, "seed {seed}, round {round}, in memory");
         let dir = tempfile::tempdir().unwrap();
         let sled = Ledger::create(dir.path(), Engine::Sled, &world.first).unwrap();
-        let sled = deliver_to(sled, &world, &order, &records);
+        let sled = deliver_to(sled, &world, &order);
         assert_eq!(outcome(&sled), expected, "seed {seed}, round {round}, on sled");
     }
 }
@@ -251,12 +295,13 @@ fn twelve_blocks_of_four_orgs_in_500_orders_on_both_engines() {
 #[test]
 fn the_check_notices_a_fold_by_arrival() {
     let mut world = World::new(&[1, 2, 3, 4]);
-    let (objects, records) = twelve_blocks(&mut world);
+    let objects = twelve_blocks(&mut world);
     // A refresh needs what was said before and would fail instead of being wrong.
-    let all: Vec<&Object> = objects.iter().filter(|object| !object.is_refresh()).collect();
+    let all: Vec<&Object> =
+        objects.iter().filter(|object| !object.is_of(PayloadKind::REFRESH)).collect();
     let naive = |order: &[&Object]| {
         let ledger = Ledger::in_memory_on(&world.first, Box::new(Naive::default())).unwrap();
-        outcome(&deliver_to(ledger, &world, order, &records))
+        outcome(&deliver_to(ledger, &world, order))
     };
     let seed = 13;
     println!("seed {seed}");
@@ -330,10 +375,10 @@ fn shuffle<T>(items: &mut [T], rng: &mut SeededRng) {
 #[test]
 fn every_order_of_arrival_gives_one_answer() {
     let mut world = World::new(&[1, 2, 3]);
-    let (objects, records) = objects(&mut world);
-    assert_eq!(objects.len(), 12);
+    let objects = objects(&mut world);
+    assert_eq!(objects.len(), 14);
     let all: Vec<&Object> = objects.iter().collect();
-    let expected = outcome(&deliver(&world, &all, &records));
+    let expected = outcome(&deliver(&world, &all));
     let answer: serde_json::Value = serde_json::from_str(&expected.2).unwrap();
     let host = &answer["host"];
     assert_eq!(host["contacted"]["orgs"], 2, "A and B, and not C's stolen label");
@@ -341,7 +386,7 @@ fn every_order_of_arrival_gives_one_answer() {
     assert_eq!(host["titles"], serde_json::json!(["second thought"]), "the last note lives");
     assert_eq!(host["confidence"], 50, "one group: 70 is capped");
     assert_eq!(host["weeks"].as_array().unwrap().len(), 4, "a refresh covers three weeks before");
-    // 12! orders are too many: every rotation, and in each every order of the first four.
+    // 14! orders are too many: every rotation, and in each every order of the first four.
     let mut seen = 0;
     for rotation in 0..objects.len() {
         let mut rotated = all.clone();
@@ -350,11 +395,11 @@ fn every_order_of_arrival_gives_one_answer() {
         let mut front = front.to_vec();
         permutations(&mut front, 4, &mut |order| {
             let order: Vec<&Object> = order.iter().chain(back).copied().collect();
-            assert_eq!(outcome(&deliver(&world, &order, &records)), expected);
+            assert_eq!(outcome(&deliver(&world, &order)), expected);
             seen += 1;
         });
     }
-    assert_eq!(seen, 12 * 24);
+    assert_eq!(seen, 14 * 24);
 }
 
 #[test]
@@ -365,7 +410,6 @@ fn a_fork_gives_one_answer_in_every_order() {
         world.label(1, NAME, Purpose::Flagged, &body)
     };
     let labels = [10, 20, 30, 40].map(|confidence| label(&mut world, confidence));
-    let records = vec![labels[0].record.clone()];
     let at = At { kind: PayloadKind::LABELS, purpose: 1, ..first() };
     let follow = |block: &_| At { kind: PayloadKind::LABELS, purpose: 1, ..after(block) };
     let one = world.block(1, at, &[&labels[0].item]);
@@ -378,12 +422,13 @@ fn a_fork_gives_one_answer_in_every_order() {
         .map(|block| Object::Block(block.bytes().to_vec()))
         .collect();
     objects.push(Object::Fork(Box::new(proof)));
+    objects.extend(records_of(&labels));
     let mut order: Vec<&Object> = objects.iter().collect();
-    let expected = outcome(&deliver(&world, &order, &records));
+    let expected = outcome(&deliver(&world, &order));
     let answer: serde_json::Value = serde_json::from_str(&expected.2).unwrap();
     assert_eq!(answer["host"]["confidence"], 10, "what was said before the fork stands");
-    permutations(&mut order, 5, &mut |order| {
-        assert_eq!(outcome(&deliver(&world, order, &records)), expected);
+    permutations(&mut order, 6, &mut |order| {
+        assert_eq!(outcome(&deliver(&world, order)), expected);
     });
 }
 
@@ -395,7 +440,6 @@ fn a_rekey_and_an_expulsion_cut_alike_in_every_order() {
         world.label(1, NAME, Purpose::Flagged, &body)
     };
     let labels = [10, 20].map(|confidence| label(&mut world, confidence));
-    let records = vec![labels[0].record.clone()];
     let at = At { kind: PayloadKind::LABELS, purpose: 1, ..first() };
     let one = world.block(1, at, &[&labels[0].item]);
     let two = At { kind: PayloadKind::LABELS, purpose: 1, ..after(&one) };
@@ -410,14 +454,15 @@ fn a_rekey_and_an_expulsion_cut_alike_in_every_order() {
         let objects = [
             Object::Block(one.bytes().to_vec()),
             Object::Block(two.bytes().to_vec()),
+            Object::Record(labels[0].record.clone()),
             Object::Roster(Box::new(document)),
         ];
         let mut order: Vec<&Object> = objects.iter().collect();
-        let expected = outcome(&deliver(&world, &order, &records));
+        let expected = outcome(&deliver(&world, &order));
         let answer: serde_json::Value = serde_json::from_str(&expected.2).unwrap();
         assert_eq!(answer["host"]["confidence"].as_u64(), confidence);
-        permutations(&mut order, 3, &mut |order| {
-            assert_eq!(outcome(&deliver(&world, order, &records)), expected);
+        permutations(&mut order, 4, &mut |order| {
+            assert_eq!(outcome(&deliver(&world, order)), expected);
         });
     }
 }
