@@ -131,10 +131,10 @@ fn analyze(
         let still = node.flows.since(erasures).ok_or_else(erased)?;
         let (day, mut said) = part.commit(node)?;
         drop(still);
-        let whole = node.days.gather(day).map_err(internal).map_err(kept)?;
+        let whole = node.days.gather(day).map_err(|error| kept(&internal(error)))?;
         said.extend(whole.left_out());
         let analysis = keep::keep_whole(node, &whole, &options, &mut publication);
-        let mut analysis = analysis.map_err(failed).map_err(kept)?;
+        let mut analysis = analysis.map_err(|error| kept(&failed(error)))?;
         let document =
             told(&mut analysis.report, |path| whole.as_sent(path), (upload, &said), &shown);
         (document.map_err(|error| too_much(&error, KEPT))?, publication)
@@ -179,7 +179,7 @@ fn erased() -> Status {
 const KEPT: &str = "what was sent is kept";
 
 /// The whole fails, after its part was kept.
-fn kept(failed: Status) -> Status {
+fn kept(failed: &Status) -> Status {
     Status::new(failed.code(), format!("{}; {KEPT}", failed.message()))
 }
 
