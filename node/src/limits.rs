@@ -129,7 +129,8 @@ pub const REPORTS_BYTES_MAX: u64 = 1 << 30;
 pub const CACHED_NAMES_MAX: usize = 1_000_000;
 /// Destinations of which this org's own contacts are remembered: as many as names are cached, some 150 MB.
 pub const HERE_DESTINATIONS_MAX: usize = 1_000_000;
-/// Uploads that are recognised when they come again: hourly ones of a year.
+/// Uploads, and periods of routers, that are recognised when they come again: hourly ones of a year, five minutes' ones of
+/// five weeks.
 pub const HERE_UPLOADS_MAX: usize = 10_000;
 /// Incidents that are remembered of one destination: more only say that there are many.
 pub const HERE_INCIDENTS_MAX: usize = 64;
